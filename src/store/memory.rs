@@ -1,0 +1,2 @@
+//! A store in memory, for tests and simulations.
+pub struct MemoryStore;

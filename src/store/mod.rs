@@ -1,0 +1,96 @@
+//! The small trait behind which disks stand.
+//!
+//! Keys and values are bytes in one ordered space. A [`Batch`] is atomic: after a crash all of it is there, or
+//! none. What [`Store::apply`] wrote is readable at once and durable after the next [`Store::sync`]; batches
+//! become durable in the order in which they were applied. Nothing here knows what the bytes mean.
+
+mod memory;
+pub use memory::MemoryStore;
+
+use std::ops::ControlFlow;
+
+use thiserror::Error;
+
+/// Longest key, in bytes.
+pub const KEY_BYTES_MAX: usize = 256;
+/// Longest value, in bytes. Implementations split what their disk cannot hold in one piece.
+pub const VALUE_BYTES_MAX: usize = 4 << 20;
+
+/// One thing a batch does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Write {
+    /// Sets the key to the value, whatever it was.
+    Put(Vec<u8>, Vec<u8>),
+    /// Removes the key if it is there.
+    Delete(Vec<u8>),
+}
+
+/// Writes that become true together. A later write to the same key replaces an earlier one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Batch {
+    /// In the order in which they are to be applied.
+    pub writes: Vec<Write>,
+}
+
+impl Batch {
+    /// Adds a put.
+    pub fn put(&mut self, key: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) {
+        self.writes.push(Write::Put(key.into(), value.into()));
+    }
+
+    /// Adds a delete.
+    pub fn delete(&mut self, key: impl Into<Vec<u8>>) {
+        self.writes.push(Write::Delete(key.into()));
+    }
+
+    /// Whether nothing would be written.
+    pub fn is_empty(&self) -> bool {
+        self.writes.is_empty()
+    }
+}
+
+/// Why a store could not do what was asked.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// The disk has no room. Nothing of the batch was written.
+    #[error("the disk is full")]
+    Full,
+    /// A key or value beyond [`KEY_BYTES_MAX`] or [`VALUE_BYTES_MAX`]. Nothing of the batch was written.
+    #[error("a {what} of {bytes} bytes is longer than the {limit} allowed")]
+    TooLarge {
+        /// "key" or "value".
+        what: &'static str,
+        /// Its length.
+        bytes: usize,
+        /// What is allowed.
+        limit: usize,
+    },
+    /// The bytes on disk are not what was written.
+    #[error("damaged: {0}")]
+    Damaged(String),
+    /// The operating system or the database refused.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// A visitor of [`Store::scan`]: key, value; `Break` ends the scan.
+pub type Visit<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>;
+
+/// An ordered key-value space with atomic batches.
+pub trait Store {
+    /// The value of a key.
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Visits every pair whose key starts with `prefix` and is at or after `from`, in ascending order.
+    fn scan(&self, prefix: &[u8], from: &[u8], visit: Visit<'_>) -> Result<(), StoreError>;
+
+    /// The pair with the greatest key that starts with `prefix` and is at or before `key`.
+    fn floor(&self, prefix: &[u8], key: &[u8]) -> Result<Option<(Vec<u8>, Vec<u8>)>, StoreError>;
+
+    /// Writes the batch, all or nothing. Readable at once; durable after [`Store::sync`].
+    fn apply(&mut self, batch: &Batch) -> Result<(), StoreError>;
+
+    /// Makes every applied batch durable against loss of power. After an error nothing more may be written:
+    /// what the disk holds is then known only after opening it again.
+    fn sync(&mut self) -> Result<(), StoreError>;
+}
