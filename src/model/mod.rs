@@ -1,4 +1,19 @@
-//! The nouns of the domain. Plain data, no rules: those are in `ledger`.
+//! The nouns of the domain: plain data and the bounds of each field. No rules: those are in `ledger`.
+//!
+//! An [`Operation`] is what one person did. Everything else on screen is folded from operations.
 
+mod credit;
 mod ids;
-pub use ids::DeviceKey;
+mod operation;
+mod sim;
+mod text;
+mod time;
+
+pub use credit::{Beneficiary, BeneficiaryKind, Credit, CreditStatus, Payment, PaymentMode};
+pub use ids::{CreditId, DeviceKey, Incarnation, MovementId, NetworkId, PaymentId, ShopId};
+pub use operation::{
+    ContactField, DocumentId, Edit, Grant, History, Movement, Operation, PaymentMade, Register, Scope, Stamped,
+};
+pub use sim::{Capture, CaptureState, Deposit, MovementKind, MovementRecord, Operator, Sim, SimNumber, Withdrawal};
+pub use text::{FieldError, FieldFault, Reference};
+pub use time::{Hlc, Month, Origin, Timestamp};

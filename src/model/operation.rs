@@ -1,0 +1,395 @@
+//! What one person did, and where it is written.
+//!
+//! An entry of a log bears one operation on one document. The set is closed: a device that meets an operation
+//! it does not know keeps the entry without effect.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::text::{self, FieldError, FieldFault};
+use crate::model::{
+    Beneficiary, CreditId, DeviceKey, Month, MovementId, MovementKind, Operator, Origin, PaymentId, PaymentMode,
+    Reference, ShopId, SimNumber, Timestamp,
+};
+use crate::money::Amount;
+
+/// What a log speaks about: who may write it and who may read it follow from this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Scope {
+    /// Shops, devices, SIMs' owners: read by everybody.
+    Registry,
+    /// The money of one shop.
+    Shop(ShopId),
+}
+
+/// An Automerge document of the network.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum DocumentId {
+    /// The network's one registry.
+    Registry,
+    /// What a shop says of itself.
+    Shop(ShopId),
+    /// The movements of one SIM in one month: a document of thousands of changes is slow to open.
+    SimMonth {
+        /// The shop whose account it is.
+        shop: ShopId,
+        /// The SIM.
+        sim: SimNumber,
+        /// The month in UTC of the movements' own times.
+        month: Month,
+    },
+    /// One credit.
+    Credit {
+        /// The shop that granted it.
+        shop: ShopId,
+        /// Which one.
+        id: CreditId,
+    },
+}
+
+impl DocumentId {
+    /// The scope of the logs that may bear entries on it.
+    pub fn scope(&self) -> Scope {
+        match self {
+            DocumentId::Registry => Scope::Registry,
+            DocumentId::Shop(shop) | DocumentId::SimMonth { shop, .. } | DocumentId::Credit { shop, .. } => {
+                Scope::Shop(*shop)
+            }
+        }
+    }
+}
+
+/// The granting of a credit: everything about it that never changes, and the first value of what may.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grant {
+    /// Unique within the shop as far as the granter knew.
+    pub reference: Reference,
+    /// More than zero.
+    pub amount: Amount,
+    /// The SIM it is sent from.
+    pub sim: SimNumber,
+    /// Whom it is granted to.
+    pub beneficiary: Beneficiary,
+    /// Who granted it.
+    pub agent: Option<String>,
+    /// When (`date_sortie`).
+    pub granted_at: Timestamp,
+    /// When it is to be paid.
+    pub due_at: Option<Timestamp>,
+    /// Free text.
+    pub notes: Option<String>,
+    /// The integer id it had on the old server.
+    pub old_id: Option<u64>,
+}
+
+/// The recording of a payment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PaymentMade {
+    /// Its identity.
+    pub id: PaymentId,
+    /// More than zero, in the credit's currency.
+    pub amount: Amount,
+    /// How it came in.
+    pub mode: PaymentMode,
+    /// The payer's or operator's reference.
+    pub reference: Option<String>,
+    /// Who recorded it.
+    pub agent: Option<String>,
+    /// When it was received.
+    pub at: Timestamp,
+}
+
+/// A field of a credit that may be edited; concurrent edits merge field by field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum ContactField {
+    /// The beneficiary's name.
+    Name,
+    /// The beneficiary's phone.
+    Phone,
+    /// The beneficiary's address.
+    Address,
+    /// The due date.
+    DueAt,
+    /// The notes.
+    Notes,
+}
+
+/// One field's new value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Edit {
+    /// The beneficiary's name; it cannot be taken away.
+    Name(String),
+    /// The beneficiary's phone.
+    Phone(Option<String>),
+    /// The beneficiary's address.
+    Address(Option<String>),
+    /// The due date.
+    DueAt(Option<Timestamp>),
+    /// The notes.
+    Notes(Option<String>),
+}
+
+impl Edit {
+    /// Which field it sets.
+    pub fn field(&self) -> ContactField {
+        match self {
+            Edit::Name(_) => ContactField::Name,
+            Edit::Phone(_) => ContactField::Phone,
+            Edit::Address(_) => ContactField::Address,
+            Edit::DueAt(_) => ContactField::DueAt,
+            Edit::Notes(_) => ContactField::Notes,
+        }
+    }
+}
+
+/// The recording of a movement.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Movement {
+    /// Its identity.
+    pub id: MovementId,
+    /// What it is.
+    pub kind: MovementKind,
+    /// When it happened.
+    pub at: Timestamp,
+    /// Who recorded it.
+    pub agent: Option<String>,
+    /// Its id on the old server, in the table of its kind.
+    pub old_id: Option<u64>,
+}
+
+/// What one person did, on one document.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Operation {
+    /// Registry, by the authority, once: the network begins.
+    Found {
+        /// The company's name.
+        network: String,
+        /// IANA name of the zone that reads times that bear none.
+        time_zone: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// Registry: a shop exists.
+    AddShop {
+        /// Its number.
+        shop: ShopId,
+        /// Its name.
+        name: String,
+    },
+    /// Registry: a key is a device of the network. The certificate's bytes prove it by themselves; see
+    /// `membership`.
+    Certify {
+        /// The device.
+        device: DeviceKey,
+        /// The signed certificate.
+        certificate: Vec<u8>,
+        /// What people call the device.
+        name: String,
+    },
+    /// Registry: connections with that device end. Judges no entry.
+    Revoke {
+        /// The device.
+        device: DeviceKey,
+    },
+    /// Registry: people call the device otherwise.
+    RenameDevice {
+        /// The device.
+        device: DeviceKey,
+        /// The new name.
+        name: String,
+    },
+    /// Registry: a SIM exists and belongs to that shop.
+    AddSim {
+        /// Its number.
+        sim: SimNumber,
+        /// Its operator.
+        operator: Operator,
+        /// The shop.
+        shop: ShopId,
+    },
+    /// Shop: where the shop is.
+    DescribeShop {
+        /// Its town.
+        town: String,
+    },
+    /// SIM and month: a movement happened.
+    Move(Movement),
+    /// SIM and month: a pending capture is confirmed.
+    ValidateCapture {
+        /// Which.
+        movement: MovementId,
+        /// When.
+        at: Timestamp,
+    },
+    /// SIM and month: the cash of a withdrawal came back.
+    Reimburse {
+        /// Which.
+        movement: MovementId,
+        /// When.
+        at: Timestamp,
+    },
+    /// SIM and month: a movement is taken back.
+    ReverseMovement {
+        /// Which.
+        movement: MovementId,
+        /// Why.
+        why: String,
+        /// Who.
+        agent: Option<String>,
+    },
+    /// Credit: the document's first.
+    Grant(Grant),
+    /// Credit: money came in.
+    Pay(PaymentMade),
+    /// Credit: a payment was mistyped.
+    ReversePayment {
+        /// Which.
+        payment: PaymentId,
+        /// Why.
+        why: String,
+        /// Who.
+        agent: Option<String>,
+    },
+    /// Credit: it is called off.
+    Cancel {
+        /// Why.
+        why: String,
+        /// Who.
+        agent: Option<String>,
+        /// When.
+        at: Timestamp,
+    },
+    /// Credit: contact fields, due date or notes change.
+    Edit {
+        /// At least one, each field at most once.
+        edits: Vec<Edit>,
+        /// Who.
+        agent: Option<String>,
+    },
+}
+
+impl Operation {
+    /// Checks the bounds of every field: what a person types and what another device signed obey the same.
+    pub fn check_fields(&self) -> Result<(), FieldError> {
+        let name = text::NAME_CHARS_MAX;
+        match self {
+            Operation::Found { network, time_zone, .. } => {
+                text::line("network", network, name)?;
+                text::line("time_zone", time_zone, name)
+            }
+            Operation::AddShop { shop, name: shop_name } => {
+                if shop.0 == 0 {
+                    return Err(FieldError::malformed("shop_id", "a number from 1"));
+                }
+                text::line("name", shop_name, name)
+            }
+            Operation::Certify { name: device_name, .. } | Operation::RenameDevice { name: device_name, .. } => {
+                text::line("name", device_name, name)
+            }
+            Operation::Revoke { .. } | Operation::AddSim { .. } => Ok(()),
+            Operation::ValidateCapture { .. } | Operation::Reimburse { .. } => Ok(()),
+            Operation::DescribeShop { town } => text::line("town", town, name),
+            Operation::Move(movement) => movement.check_fields(),
+            Operation::ReverseMovement { why, agent, .. }
+            | Operation::ReversePayment { why, agent, .. }
+            | Operation::Cancel { why, agent, .. } => {
+                text::line("why", why, text::NOTES_CHARS_MAX)?;
+                text::optional_line("agent", agent.as_deref(), name)
+            }
+            Operation::Grant(grant) => grant.check_fields(),
+            Operation::Pay(payment) => {
+                above_zero("amount", payment.amount)?;
+                text::optional_line("reference", payment.reference.as_deref(), name)?;
+                text::optional_line("agent", payment.agent.as_deref(), name)
+            }
+            Operation::Edit { edits, agent } => {
+                if edits.is_empty() {
+                    return Err(FieldError::new("edits", FieldFault::Blank));
+                }
+                edits.iter().try_for_each(Edit::check_fields)?;
+                text::optional_line("agent", agent.as_deref(), name)
+            }
+        }
+    }
+}
+
+impl Grant {
+    fn check_fields(&self) -> Result<(), FieldError> {
+        above_zero("amount", self.amount)?;
+        let Beneficiary { name, phone, address, .. } = &self.beneficiary;
+        text::line("beneficiary.name", name, text::NAME_CHARS_MAX)?;
+        text::optional_line("beneficiary.phone", phone.as_deref(), text::PHONE_CHARS_MAX)?;
+        text::notes("beneficiary.address", address.as_deref())?;
+        text::notes("notes", self.notes.as_deref())?;
+        text::optional_line("agent", self.agent.as_deref(), text::NAME_CHARS_MAX)
+    }
+}
+
+impl Edit {
+    fn check_fields(&self) -> Result<(), FieldError> {
+        match self {
+            Edit::Name(name) => text::line("beneficiary.name", name, text::NAME_CHARS_MAX),
+            Edit::Phone(phone) => text::optional_line("beneficiary.phone", phone.as_deref(), text::PHONE_CHARS_MAX),
+            Edit::Address(address) => text::notes("beneficiary.address", address.as_deref()),
+            Edit::Notes(notes) => text::notes("notes", notes.as_deref()),
+            Edit::DueAt(_) => Ok(()),
+        }
+    }
+}
+
+impl Movement {
+    fn check_fields(&self) -> Result<(), FieldError> {
+        above_zero("amount", self.kind.amount())?;
+        text::optional_line("agent", self.agent.as_deref(), text::NAME_CHARS_MAX)?;
+        match &self.kind {
+            MovementKind::Opening(_) | MovementKind::Withdrawal(_) => Ok(()),
+            MovementKind::Deposit(deposit) => {
+                text::optional_line("phone", deposit.phone.as_deref(), text::PHONE_CHARS_MAX)
+            }
+            MovementKind::Capture(capture) => {
+                let currency = capture.amount.currency();
+                for (field, amount) in [("cash", capture.cash), ("fee", capture.fee)] {
+                    if amount.is_some_and(|amount| amount.currency() != currency) {
+                        return Err(FieldError::malformed(field, "the currency of the capture"));
+                    }
+                }
+                text::optional_line("reference", capture.reference.as_deref(), text::NAME_CHARS_MAX)?;
+                text::optional_line("client", capture.client.as_deref(), text::NAME_CHARS_MAX)?;
+                text::optional_line("phone", capture.phone.as_deref(), text::PHONE_CHARS_MAX)
+            }
+        }
+    }
+}
+
+fn above_zero(field: &str, amount: Amount) -> Result<(), FieldError> {
+    if amount.is_zero() { Err(FieldError::malformed(field, "more than zero")) } else { Ok(()) }
+}
+
+/// A place in a document that operations set again and again; concurrent values stand side by side until one
+/// that has seen them replaces them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Register {
+    /// The credit's one status register.
+    Status,
+    /// One editable field.
+    Contact(ContactField),
+}
+
+/// An operation and who did it when.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stamped {
+    /// What.
+    pub operation: Operation,
+    /// By whom, when.
+    pub origin: Origin,
+}
+
+/// Everything that was done to one document: what `ledger` folds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct History {
+    /// In an order in which causes come before effects.
+    pub operations: Vec<Stamped>,
+    /// For each register, which of the operations' values nothing has replaced (indices into `operations`).
+    pub visible: BTreeMap<Register, Vec<usize>>,
+}

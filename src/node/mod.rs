@@ -1,0 +1,4 @@
+//! The shell around a replica: event loop, clock, identity, disk, network.
+
+mod handle;
+pub use handle::{NodeHandle, Request, SyncReport};

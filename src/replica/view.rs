@@ -1,0 +1,305 @@
+//! What a replica shows: the shapes of the interface, field for field. `http` writes them out as they are, `cli`
+//! prints them.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::membership::{ReadScope, Role};
+use crate::model::{CreditId, CreditStatus, MovementId, PaymentId, PaymentMode, ShopId};
+use crate::money::Currency;
+use crate::replica::RowOutcome;
+
+/// What a command or query answered. Serialised without its name: each shape is recognised by where it was asked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Answer {
+    /// A credit, after a command or on its own.
+    Credit(Box<CreditView>),
+    /// A page of credits.
+    Credits(Page<CreditView>),
+    /// What was done to a credit.
+    History(Page<EventView>),
+    /// The node at a glance.
+    Status(Box<StatusView>),
+    /// Devices.
+    Devices(Page<DeviceView>),
+    /// Shops.
+    Shops(Page<ShopView>),
+    /// One shop, after it was added.
+    Shop(ShopView),
+    /// SIMs.
+    Sims(Page<SimView>),
+    /// What a SIM holds.
+    Balance(BalanceView),
+    /// A page of movements.
+    Movements(Page<MovementView>),
+    /// One movement, after a command.
+    Movement(MovementView),
+    /// Sums of credits.
+    Statistics(BTreeMap<Currency, StatisticsView>),
+    /// An invitation, shown once.
+    Invitation(InvitationView),
+    /// One device, after a command.
+    Device(DeviceView),
+    /// What became of imported rows, in their order.
+    Imported(Vec<RowOutcome>),
+    /// Local values by key.
+    Local(BTreeMap<String, Vec<u8>>),
+    /// What a verification found.
+    Verified(VerifyView),
+    /// Done, nothing to show.
+    Done,
+}
+
+/// A page of a list.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Page<T> {
+    /// What is on it.
+    pub items: Vec<T>,
+    /// Where the next page begins; absent after the last.
+    pub next: Option<String>,
+}
+
+impl<T> Page<T> {
+    /// A list that fits on one page.
+    pub fn whole(items: Vec<T>) -> Page<T> {
+        Page { items, next: None }
+    }
+}
+
+/// A credit (`interface`, "Shapes scripts rely on").
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields are the interface's, which defines them")]
+pub struct CreditView {
+    pub id: CreditId,
+    pub reference: String,
+    pub status: CreditStatus,
+    pub currency: Currency,
+    pub amount: String,
+    pub paid: String,
+    pub remaining: String,
+    pub overpaid: String,
+    pub shop_id: ShopId,
+    pub sim: String,
+    pub beneficiary: BeneficiaryView,
+    pub agent: Option<String>,
+    pub device: String,
+    pub granted_at: String,
+    pub due_at: Option<String>,
+    pub paid_at: Option<String>,
+    pub cancelled_at: Option<String>,
+    pub notes: Option<String>,
+    pub payments: Vec<PaymentView>,
+    pub updated_at: String,
+    pub seen_by: u32,
+    pub conflicts: Vec<String>,
+}
+
+/// A credit's beneficiary.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields are the interface's, which defines them")]
+pub struct BeneficiaryView {
+    pub name: String,
+    pub phone: Option<String>,
+    pub address: Option<String>,
+    pub kind: crate::model::BeneficiaryKind,
+    pub shop_id: Option<ShopId>,
+}
+
+/// A credit's payment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields are the interface's, which defines them")]
+pub struct PaymentView {
+    pub id: PaymentId,
+    pub amount: String,
+    pub mode: PaymentMode,
+    pub reference: Option<String>,
+    pub agent: Option<String>,
+    pub device: String,
+    pub at: String,
+    pub reversed: bool,
+}
+
+/// One thing that was done to a credit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EventView {
+    /// `grant`, `pay`, `reverse_payment`, `cancel`, `edit`.
+    pub kind: String,
+    /// The recording device's wall time.
+    pub at: String,
+    /// The device's name.
+    pub device: String,
+    /// Who did it.
+    pub agent: Option<String>,
+    /// What exactly, by kind.
+    pub details: serde_json::Value,
+}
+
+/// The node at a glance.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields are the interface's, which defines them")]
+pub struct StatusView {
+    pub network: String,
+    pub network_id: String,
+    pub time_zone: String,
+    pub shop_id: ShopId,
+    pub shop: String,
+    pub device: String,
+    pub device_key: String,
+    pub role: Role,
+    pub is_syncing: bool,
+    pub last_sync_time: Option<String>,
+    /// Own operations that no other device has confirmed.
+    pub pending_count: u64,
+    pub peers: Vec<PeerView>,
+    pub clock_offset_ms: Option<i64>,
+    pub conflicts_open: u64,
+    pub entries: u64,
+    /// Entries kept without effect, or waiting for what they rest on.
+    pub set_aside: u64,
+    pub waiting: u64,
+    pub credits: u64,
+    pub state_digest: String,
+    pub shop_digests: BTreeMap<ShopId, String>,
+    pub version: String,
+}
+
+/// A device this node is or was connected to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "each name says it")]
+pub struct PeerView {
+    pub device: String,
+    pub device_key: String,
+    pub shop_id: Option<ShopId>,
+    pub connected: bool,
+    pub in_step: bool,
+    pub last_sync_time: Option<String>,
+}
+
+/// A device of the network.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "each name says it")]
+pub struct DeviceView {
+    pub name: String,
+    pub key: String,
+    pub shop_id: ShopId,
+    pub role: Role,
+    pub read: ReadScope,
+    pub this_device: bool,
+    pub connected: bool,
+    pub revoked: bool,
+    pub certified_at: String,
+    pub expires_at: Option<String>,
+}
+
+/// A shop.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "each name says it")]
+pub struct ShopView {
+    pub id: ShopId,
+    pub name: String,
+    pub town: Option<String>,
+    pub devices: u32,
+    pub sims: u32,
+    pub credits: u64,
+}
+
+/// A SIM.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "each name says it")]
+pub struct SimView {
+    pub sim: String,
+    pub operator: String,
+    pub shop_id: ShopId,
+    pub active: bool,
+    pub balances: BTreeMap<Currency, AccountView>,
+}
+
+/// What a SIM holds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields are the interface's, which defines them")]
+pub struct BalanceView {
+    pub sim: String,
+    pub shop_id: ShopId,
+    pub operator: String,
+    pub balances: BTreeMap<Currency, AccountView>,
+}
+
+/// A SIM's account in one currency: decimal strings.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields are the interface's, which defines them")]
+pub struct AccountView {
+    pub available: String,
+    pub this_device: String,
+    pub initial: String,
+    pub captures: String,
+    pub credits: String,
+    pub withdrawals: String,
+    pub deposits: String,
+}
+
+/// A movement of a SIM.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "each name says it")]
+pub struct MovementView {
+    pub id: MovementId,
+    pub kind: String,
+    pub sim: String,
+    pub shop_id: ShopId,
+    pub amount: String,
+    pub currency: Currency,
+    pub at: String,
+    pub agent: Option<String>,
+    pub device: String,
+    /// Whether it moves the balance as it stands.
+    pub counts: bool,
+    pub reversed: bool,
+    pub reference: Option<String>,
+    pub client: Option<String>,
+    pub phone: Option<String>,
+    pub cash: Option<String>,
+    pub fee: Option<String>,
+    pub owed_by: Option<ShopId>,
+    /// A capture's `enAttente`, `validee`, `annulee`; a withdrawal's `enAttente`, `rembourse`.
+    pub state: Option<String>,
+}
+
+/// Sums of the credits of a shop and period in one currency, cancelled ones left out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields are the interface's, which defines them")]
+pub struct StatisticsView {
+    pub credits: u64,
+    pub granted: String,
+    pub paid: String,
+    pub waiting: String,
+    pub overdue: String,
+    pub paid_count: u64,
+    pub waiting_count: u64,
+    pub overdue_count: u64,
+    /// Paid by granted, four decimals; absent where nothing was granted.
+    pub recovery_rate: Option<String>,
+}
+
+/// An invitation, shown once.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields are the interface's, which defines them")]
+pub struct InvitationView {
+    pub invitation: String,
+    pub shop_id: ShopId,
+    pub role: Role,
+    pub expires_at: String,
+}
+
+/// What a verification found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "each name says it")]
+pub struct VerifyView {
+    pub entries: u64,
+    pub logs: u64,
+    pub credits: u64,
+    pub movements: u64,
+    /// Whether nothing is wrong.
+    pub sound: bool,
+    /// What is wrong, one sentence each, at most 100.
+    pub faults: Vec<String>,
+}
