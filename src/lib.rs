@@ -15,7 +15,9 @@
 //! Everything above `node` is pure: it reads no clock, draws no randomness and opens no socket or file.
 //! `cargo check --lib --no-default-features` proves it.
 
+pub mod document;
 pub mod ledger;
+pub mod log;
 pub mod membership;
 pub mod model;
 pub mod money;

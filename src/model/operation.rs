@@ -374,6 +374,10 @@ pub enum Register {
     Status,
     /// One editable field.
     Contact(ContactField),
+    /// What people call a device.
+    DeviceName(DeviceKey),
+    /// Where the shop is.
+    Town,
 }
 
 /// An operation and who did it when.

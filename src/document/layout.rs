@@ -1,0 +1,489 @@
+//! How an operation is laid out: which keys of the document's root map it sets.
+//!
+//! | document | key | content | set by |
+//! | --- | --- | --- | --- |
+//! | registry | `network`, `time_zone`, `founded_at` | values | `Found` |
+//! | | `shop/N`, `sim/NUMBER` | map | `AddShop`, `AddSim` |
+//! | | `certificate/DEVICE/HASH` | map | `Certify` |
+//! | | `revoked/DEVICE` | true | `Revoke` |
+//! | | `name/DEVICE` | register | `RenameDevice` |
+//! | shop | `town` | register | `DescribeShop` |
+//! | SIM and month | `movement/ID`, then `validated/ID`, `reimbursed/ID`, `reversed/ID` | maps | their operations |
+//! | credit | `reference`, `amount`, `sim`, ... | values, written once | `Grant` |
+//! | | `name`, `phone`, `address`, `due_at`, `notes`, `edited_by` | registers | `Grant`, `Edit` |
+//! | | `payment/ID`, `reversal/ID` | maps | `Pay`, `ReversePayment` |
+//! | | `status` | register: `actif`, or a map with the cancellation | all but `Edit` |
+//!
+//! A *register* may be set again; everything else is written once. Absent options are not written; in an edit, a
+//! field taken away is written as null. There are no nested containers to create twice.
+
+use std::borrow::Cow;
+
+use crate::model::{
+    Beneficiary, BeneficiaryKind, Capture, CaptureState, ContactField, Deposit, DeviceKey, DocumentId, Edit, Grant,
+    Movement, MovementId, MovementKind, Operation, Operator, PaymentId, PaymentMade, PaymentMode, Reference, Register,
+    ShopId, SimNumber, Timestamp, Withdrawal,
+};
+use crate::money::Amount;
+
+/// A value of a document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scalar {
+    /// A text.
+    Text(String),
+    /// A whole number.
+    Int(i64),
+    /// Milliseconds since 1970.
+    Time(i64),
+    /// Bytes.
+    Bytes(Vec<u8>),
+    /// Yes or no.
+    Flag(bool),
+    /// Taken away.
+    Null,
+}
+
+/// What stands under a key of the root map.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// A value.
+    Value(Scalar),
+    /// A map of values, in the order in which they are written.
+    Map(Vec<(Cow<'static, str>, Scalar)>),
+}
+
+/// One key of the root map and what is written there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Item {
+    /// The key.
+    pub key: Cow<'static, str>,
+    /// What is written.
+    pub content: Content,
+}
+
+/// The status register's value while the credit is not cancelled.
+const ACTIVE: &str = "actif";
+const CANCELLED: &str = "annule";
+
+struct Layout(Vec<Item>);
+
+impl Layout {
+    fn value(&mut self, key: impl Into<Cow<'static, str>>, value: Scalar) {
+        self.0.push(Item { key: key.into(), content: Content::Value(value) });
+    }
+
+    fn some(&mut self, key: &'static str, value: Option<Scalar>) {
+        if let Some(value) = value {
+            self.value(key, value);
+        }
+    }
+
+    fn map(&mut self, key: impl Into<Cow<'static, str>>, fields: Vec<(&'static str, Option<Scalar>)>) {
+        let fields =
+            fields.into_iter().filter_map(|(name, value)| value.map(|value| (Cow::Borrowed(name), value))).collect();
+        self.0.push(Item { key: key.into(), content: Content::Map(fields) });
+    }
+}
+
+fn text(text: &str) -> Scalar {
+    Scalar::Text(text.to_owned())
+}
+
+fn some_text(value: Option<&String>) -> Option<Scalar> {
+    value.map(|value| text(value))
+}
+
+fn amount(amount: Amount) -> Scalar {
+    Scalar::Text(amount.to_string())
+}
+
+fn time(time: Timestamp) -> Scalar {
+    Scalar::Time(time.0)
+}
+
+fn number(value: u64) -> Scalar {
+    Scalar::Int(i64::try_from(value).unwrap_or(i64::MAX))
+}
+
+fn certificate_key(device: &DeviceKey, certificate: &[u8]) -> String {
+    let hash = blake3::hash(certificate).to_hex();
+    format!("certificate/{device}/{}", &hash[..16])
+}
+
+/// The items that this operation writes, in order.
+pub fn items(operation: &Operation) -> Vec<Item> {
+    let mut layout = Layout(Vec::new());
+    match operation {
+        Operation::Found { network, time_zone, at } => {
+            layout.value("network", text(network));
+            layout.value("time_zone", text(time_zone));
+            layout.value("founded_at", time(*at));
+        }
+        Operation::AddShop { shop, name } => layout.map(format!("shop/{shop}"), vec![("name", Some(text(name)))]),
+        Operation::Certify { device, certificate, name } => layout.map(
+            certificate_key(device, certificate),
+            vec![("certificate", Some(Scalar::Bytes(certificate.clone()))), ("name", Some(text(name)))],
+        ),
+        Operation::Revoke { device } => layout.value(format!("revoked/{device}"), Scalar::Flag(true)),
+        Operation::RenameDevice { device, name } => layout.value(format!("name/{device}"), text(name)),
+        Operation::AddSim { sim, operator, shop } => layout.map(
+            format!("sim/{sim}"),
+            vec![("operator", Some(text(operator.word()))), ("shop", Some(number(shop.0.into())))],
+        ),
+        Operation::DescribeShop { town } => layout.value("town", text(town)),
+        Operation::Move(movement) => layout.map(format!("movement/{}", movement.id), movement_fields(movement)),
+        Operation::ValidateCapture { movement, at } => {
+            layout.map(format!("validated/{movement}"), vec![("at", Some(time(*at)))]);
+        }
+        Operation::Reimburse { movement, at } => {
+            layout.map(format!("reimbursed/{movement}"), vec![("at", Some(time(*at)))]);
+        }
+        Operation::ReverseMovement { movement, why, agent } => {
+            layout.map(
+                format!("reversed/{movement}"),
+                vec![("why", Some(text(why))), ("agent", some_text(agent.as_ref()))],
+            );
+        }
+        Operation::Grant(grant) => grant_items(&mut layout, grant),
+        Operation::Pay(payment) => {
+            layout.map(
+                format!("payment/{}", payment.id),
+                vec![
+                    ("amount", Some(amount(payment.amount))),
+                    ("mode", Some(text(payment.mode.word()))),
+                    ("reference", some_text(payment.reference.as_ref())),
+                    ("agent", some_text(payment.agent.as_ref())),
+                    ("at", Some(time(payment.at))),
+                ],
+            );
+            layout.value("status", text(ACTIVE));
+        }
+        Operation::ReversePayment { payment, why, agent } => {
+            layout.map(
+                format!("reversal/{payment}"),
+                vec![("why", Some(text(why))), ("agent", some_text(agent.as_ref()))],
+            );
+            layout.value("status", text(ACTIVE));
+        }
+        Operation::Cancel { why, agent, at } => layout.map(
+            "status",
+            vec![
+                ("is", Some(text(CANCELLED))),
+                ("why", Some(text(why))),
+                ("agent", some_text(agent.as_ref())),
+                ("at", Some(time(*at))),
+            ],
+        ),
+        Operation::Edit { edits, agent } => {
+            for edit in edits {
+                let (key, value) = match edit {
+                    Edit::Name(name) => ("name", Some(text(name))),
+                    Edit::Phone(phone) => ("phone", some_text(phone.as_ref())),
+                    Edit::Address(address) => ("address", some_text(address.as_ref())),
+                    Edit::DueAt(due) => ("due_at", due.map(time)),
+                    Edit::Notes(notes) => ("notes", some_text(notes.as_ref())),
+                };
+                layout.value(key, value.unwrap_or(Scalar::Null));
+            }
+            layout.value("edited_by", some_text(agent.as_ref()).unwrap_or(Scalar::Null));
+        }
+    }
+    layout.0
+}
+
+fn grant_items(layout: &mut Layout, grant: &Grant) {
+    let Beneficiary { name, phone, address, kind, shop } = &grant.beneficiary;
+    layout.value("reference", text(grant.reference.as_str()));
+    layout.value("amount", amount(grant.amount));
+    layout.value("sim", text(grant.sim.as_str()));
+    layout.value("kind", text(kind.word()));
+    layout.some("beneficiary_shop", shop.map(|shop| number(shop.0.into())));
+    layout.some("agent", some_text(grant.agent.as_ref()));
+    layout.value("granted_at", time(grant.granted_at));
+    layout.some("old_id", grant.old_id.map(number));
+    layout.value("name", text(name));
+    layout.some("phone", some_text(phone.as_ref()));
+    layout.some("address", some_text(address.as_ref()));
+    layout.some("due_at", grant.due_at.map(time));
+    layout.some("notes", some_text(grant.notes.as_ref()));
+    layout.value("status", text(ACTIVE));
+}
+
+fn movement_fields(movement: &Movement) -> Vec<(&'static str, Option<Scalar>)> {
+    let mut fields = vec![
+        ("kind", Some(text(movement.kind.word()))),
+        ("amount", Some(amount(movement.kind.amount()))),
+        ("at", Some(time(movement.at))),
+        ("agent", some_text(movement.agent.as_ref())),
+        ("old_id", movement.old_id.map(number)),
+    ];
+    match &movement.kind {
+        MovementKind::Opening(_) => {}
+        MovementKind::Capture(capture) => fields.extend([
+            ("cash", capture.cash.map(amount)),
+            ("fee", capture.fee.map(amount)),
+            ("reference", some_text(capture.reference.as_ref())),
+            ("client", some_text(capture.client.as_ref())),
+            ("phone", some_text(capture.phone.as_ref())),
+            ("state", Some(text(capture.state.word()))),
+        ]),
+        MovementKind::Withdrawal(withdrawal) => fields.extend([
+            ("owed_by", withdrawal.owed_by.map(|shop| number(shop.0.into()))),
+            ("reimbursed", withdrawal.reimbursed.then_some(Scalar::Flag(true))),
+        ]),
+        MovementKind::Deposit(deposit) => fields.push(("phone", some_text(deposit.phone.as_ref()))),
+    }
+    fields
+}
+
+/// Which register a key is, in that document; `None` for what is written once.
+pub(super) fn register(document: &DocumentId, key: &str) -> Option<Option<Register>> {
+    let field = match (document, key) {
+        (DocumentId::Credit { .. }, "status") => Register::Status,
+        (DocumentId::Credit { .. }, "name") => Register::Contact(ContactField::Name),
+        (DocumentId::Credit { .. }, "phone") => Register::Contact(ContactField::Phone),
+        (DocumentId::Credit { .. }, "address") => Register::Contact(ContactField::Address),
+        (DocumentId::Credit { .. }, "due_at") => Register::Contact(ContactField::DueAt),
+        (DocumentId::Credit { .. }, "notes") => Register::Contact(ContactField::Notes),
+        (DocumentId::Credit { .. }, "edited_by") => return Some(None),
+        (DocumentId::Shop(_), "town") => Register::Town,
+        (DocumentId::Registry, key) => Register::DeviceName(DeviceKey::from_text(key.strip_prefix("name/")?)?),
+        _ => return None,
+    };
+    Some(Some(field))
+}
+
+/// Reads the operation out of the items of a change on that document: `None` unless [`items`] of the result
+/// would be exactly these.
+pub fn operation(document: &DocumentId, found: &[Item]) -> Option<Operation> {
+    let operation = match document {
+        DocumentId::Registry => read_registry(found)?,
+        DocumentId::Shop(_) => Operation::DescribeShop { town: Reader::values(found).text("town")? },
+        DocumentId::SimMonth { .. } => read_movement(found)?,
+        DocumentId::Credit { .. } => read_credit(found)?,
+    };
+    (items(&operation) == found).then_some(operation)
+}
+
+/// Looks values up by name; reading twice or leaving something unread is caught by comparing the layout after.
+struct Reader<'a>(Vec<(&'a str, &'a Scalar)>);
+
+impl<'a> Reader<'a> {
+    fn values(found: &'a [Item]) -> Reader<'a> {
+        let value = |item: &'a Item| match &item.content {
+            Content::Value(value) => Some((item.key.as_ref(), value)),
+            Content::Map(_) => None,
+        };
+        Reader(found.iter().filter_map(value).collect())
+    }
+
+    fn map(item: &'a Item) -> Option<Reader<'a>> {
+        match &item.content {
+            Content::Map(fields) => Some(Reader(fields.iter().map(|(key, value)| (key.as_ref(), value)).collect())),
+            Content::Value(_) => None,
+        }
+    }
+
+    fn get(&self, key: &str) -> Option<&'a Scalar> {
+        self.0.iter().find(|(name, _)| *name == key).map(|(_, value)| *value)
+    }
+
+    fn text(&self, key: &str) -> Option<String> {
+        match self.get(key)? {
+            Scalar::Text(text) => Some(text.clone()),
+            _ => None,
+        }
+    }
+
+    fn amount(&self, key: &str) -> Option<Amount> {
+        Amount::from_document(&self.text(key)?)
+    }
+
+    fn time(&self, key: &str) -> Option<Timestamp> {
+        match self.get(key)? {
+            Scalar::Time(time) => Some(Timestamp(*time)),
+            _ => None,
+        }
+    }
+
+    fn number(&self, key: &str) -> Option<u64> {
+        match self.get(key)? {
+            Scalar::Int(value) => u64::try_from(*value).ok(),
+            _ => None,
+        }
+    }
+
+    fn shop(&self, key: &str) -> Option<ShopId> {
+        u32::try_from(self.number(key)?).ok().map(ShopId)
+    }
+}
+
+fn read_registry(found: &[Item]) -> Option<Operation> {
+    let first = found.first()?;
+    let (family, rest) = first.key.split_once('/').unwrap_or((&first.key, ""));
+    match family {
+        "network" => {
+            let values = Reader::values(found);
+            Some(Operation::Found {
+                network: values.text("network")?,
+                time_zone: values.text("time_zone")?,
+                at: values.time("founded_at")?,
+            })
+        }
+        "shop" => {
+            Some(Operation::AddShop { shop: ShopId(rest.parse().ok()?), name: Reader::map(first)?.text("name")? })
+        }
+        "certificate" => {
+            let fields = Reader::map(first)?;
+            let certificate = match fields.get("certificate")? {
+                Scalar::Bytes(bytes) => bytes.clone(),
+                _ => return None,
+            };
+            let device = DeviceKey::from_text(rest.split_once('/')?.0)?;
+            Some(Operation::Certify { device, certificate, name: fields.text("name")? })
+        }
+        "revoked" => Some(Operation::Revoke { device: DeviceKey::from_text(rest)? }),
+        "name" => Some(Operation::RenameDevice {
+            device: DeviceKey::from_text(rest)?,
+            name: Reader::values(found).text(&first.key)?,
+        }),
+        "sim" => {
+            let fields = Reader::map(first)?;
+            Some(Operation::AddSim {
+                sim: SimNumber::new(rest).ok()?,
+                operator: Operator::from_word(&fields.text("operator")?)?,
+                shop: fields.shop("shop")?,
+            })
+        }
+        _ => None,
+    }
+}
+
+fn read_movement(found: &[Item]) -> Option<Operation> {
+    let first = found.first()?;
+    let (family, id) = first.key.split_once('/')?;
+    let movement = MovementId::from_text(id)?;
+    let fields = Reader::map(first)?;
+    match family {
+        "movement" => {
+            let amount = fields.amount("amount")?;
+            let kind = match fields.text("kind")?.as_str() {
+                "opening" => MovementKind::Opening(amount),
+                "capture" => MovementKind::Capture(Capture {
+                    amount,
+                    cash: fields.amount("cash"),
+                    fee: fields.amount("fee"),
+                    reference: fields.text("reference"),
+                    client: fields.text("client"),
+                    phone: fields.text("phone"),
+                    state: CaptureState::from_word(&fields.text("state")?)?,
+                }),
+                "withdrawal" => MovementKind::Withdrawal(Withdrawal {
+                    amount,
+                    owed_by: fields.shop("owed_by"),
+                    reimbursed: fields.get("reimbursed") == Some(&Scalar::Flag(true)),
+                }),
+                "deposit" => MovementKind::Deposit(Deposit { amount, phone: fields.text("phone") }),
+                _ => return None,
+            };
+            Some(Operation::Move(Movement {
+                id: movement,
+                kind,
+                at: fields.time("at")?,
+                agent: fields.text("agent"),
+                old_id: fields.number("old_id"),
+            }))
+        }
+        "validated" => Some(Operation::ValidateCapture { movement, at: fields.time("at")? }),
+        "reimbursed" => Some(Operation::Reimburse { movement, at: fields.time("at")? }),
+        "reversed" => {
+            Some(Operation::ReverseMovement { movement, why: fields.text("why")?, agent: fields.text("agent") })
+        }
+        _ => None,
+    }
+}
+
+fn read_credit(found: &[Item]) -> Option<Operation> {
+    let first = found.first()?;
+    if first.key == "reference" {
+        return read_grant(&Reader::values(found)).map(Operation::Grant);
+    }
+    if found.last()?.key == "edited_by" {
+        return read_edit(found);
+    }
+    let fields = Reader::map(first)?;
+    match first.key.split_once('/') {
+        None if first.key == "status" => {
+            Some(Operation::Cancel { why: fields.text("why")?, agent: fields.text("agent"), at: fields.time("at")? })
+        }
+        Some(("payment", id)) => Some(Operation::Pay(PaymentMade {
+            id: PaymentId::from_text(id)?,
+            amount: fields.amount("amount")?,
+            mode: PaymentMode::from_word(&fields.text("mode")?)?,
+            reference: fields.text("reference"),
+            agent: fields.text("agent"),
+            at: fields.time("at")?,
+        })),
+        Some(("reversal", id)) => Some(Operation::ReversePayment {
+            payment: PaymentId::from_text(id)?,
+            why: fields.text("why")?,
+            agent: fields.text("agent"),
+        }),
+        _ => None,
+    }
+}
+
+fn read_grant(values: &Reader<'_>) -> Option<Grant> {
+    Some(Grant {
+        reference: Reference::new(&values.text("reference")?).ok()?,
+        amount: values.amount("amount")?,
+        sim: SimNumber::new(&values.text("sim")?).ok()?,
+        beneficiary: Beneficiary {
+            name: values.text("name")?,
+            phone: values.text("phone"),
+            address: values.text("address"),
+            kind: BeneficiaryKind::from_word(&values.text("kind")?)?,
+            shop: values.shop("beneficiary_shop"),
+        },
+        agent: values.text("agent"),
+        granted_at: values.time("granted_at")?,
+        due_at: values.time("due_at"),
+        notes: values.text("notes"),
+        old_id: values.number("old_id"),
+    })
+}
+
+fn read_edit(found: &[Item]) -> Option<Operation> {
+    let (editor, fields) = found.split_last()?;
+    let mut edits = Vec::new();
+    for (index, item) in fields.iter().enumerate() {
+        // Each field at most once: a second value would compete with the first within one change.
+        if fields[..index].iter().any(|earlier| earlier.key == item.key) {
+            return None;
+        }
+        let value = match &item.content {
+            Content::Value(value) => value,
+            Content::Map(_) => return None,
+        };
+        let optional = |value: &Scalar| match value {
+            Scalar::Text(text) => Some(Some(text.clone())),
+            Scalar::Null => Some(None),
+            _ => None,
+        };
+        edits.push(match (item.key.as_ref(), value) {
+            ("name", Scalar::Text(name)) => Edit::Name(name.clone()),
+            ("phone", value) => Edit::Phone(optional(value)?),
+            ("address", value) => Edit::Address(optional(value)?),
+            ("notes", value) => Edit::Notes(optional(value)?),
+            ("due_at", Scalar::Time(time)) => Edit::DueAt(Some(Timestamp(*time))),
+            ("due_at", Scalar::Null) => Edit::DueAt(None),
+            _ => return None,
+        });
+    }
+    let agent = match &editor.content {
+        Content::Value(Scalar::Text(agent)) => Some(agent.clone()),
+        Content::Value(Scalar::Null) => None,
+        _ => return None,
+    };
+    Some(Operation::Edit { edits, agent })
+}
