@@ -3,7 +3,7 @@
 use std::{
     fs,
     ops::{ControlFlow, Deref, DerefMut},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use tempfile::TempDir;
@@ -90,6 +90,33 @@ fn count(store: &SledStore) -> Result<u32, StoreError> {
     Ok(count)
 }
 
+/// The database's files, in a fixed order.
+fn files(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).expect("list").map(|entry| entry.expect("entry").path());
+    let mut files: Vec<_> = entries.filter(|path| path.is_file()).collect();
+    files.sort();
+    files
+}
+
+/// A copy of a closed database, each file as `change` leaves it. A copy has no lock: sled lets go of its own a moment
+/// after the store is dropped, and only our opening waits for that.
+fn copy(origin: &Path, change: impl Fn(&Path, &mut Vec<u8>)) -> TempDir {
+    let copy = tempfile::tempdir().expect("a directory");
+    fs::create_dir(copy.path().join("blobs")).expect("blobs");
+    for file in files(origin) {
+        let mut bytes = fs::read(&file).expect("read");
+        change(&file, &mut bytes);
+        fs::write(copy.path().join(file.file_name().expect("a name")), bytes).expect("write");
+    }
+    copy
+}
+
+/// The database as sled sees it, in a directory that is dropped after it.
+fn raw(origin: &Path) -> (sled::Db, TempDir) {
+    let copy = copy(origin, |_, _| {});
+    (sled::open(copy.path()).expect("open raw"), copy)
+}
+
 #[test]
 fn reopened_it_holds_everything() {
     let directory = tempfile::tempdir().expect("a directory");
@@ -126,7 +153,7 @@ fn an_overwritten_long_value_leaves_no_parts() {
     store.sync().expect("sync");
     drop(store);
     // The raw tree holds the one short record and nothing else, and sled made no file for a long value.
-    let raw = sled::open(path).expect("open raw");
+    let (raw, _copy) = raw(path);
     assert_eq!(raw.iter().keys().collect::<Result<Vec<_>, _>>().expect("keys"), [b"\x01k"]);
     assert_eq!(fs::read_dir(path.join("blobs")).expect("blobs").count(), 0);
 }
@@ -135,12 +162,12 @@ fn an_overwritten_long_value_leaves_no_parts() {
 fn a_lost_part_is_named_and_the_rest_is_read() {
     let directory = tempfile::tempdir().expect("a directory");
     fill(directory.path());
-    let raw = sled::open(directory.path()).expect("open raw");
+    let (raw, copy) = raw(directory.path());
     // The second part of key 50.
     let part = [&[0x02], &50_u32.to_be_bytes()[..], &1_u32.to_be_bytes()].concat();
     assert!(raw.remove(part).expect("remove").is_some());
     drop(raw);
-    let store = open(directory.path());
+    let store = open(copy.path());
     match store.get(&50_u32.to_be_bytes()) {
         Err(StoreError::Damaged(detail)) => assert_eq!(detail, "part 1 of key 00000032 is gone"),
         other => panic!("{other:?}"),
@@ -156,31 +183,23 @@ fn no_damage_makes_opening_panic() {
     fill(origin.path());
     let mut refused = 0;
     for trial in 0..trials() {
-        let copy = tempfile::tempdir().expect("a directory");
-        fs::create_dir(copy.path().join("blobs")).expect("blobs");
-        let mut files: Vec<_> = fs::read_dir(origin.path())
-            .expect("list")
-            .map(|entry| entry.expect("entry").path())
-            .filter(|path| path.is_file())
-            .collect();
-        files.sort();
+        let files = files(origin.path());
         let draw = |salt: u64| blake3::hash(&[trial, salt].map(u64::to_be_bytes).concat()).as_bytes()[..8].try_into();
         let draw = |salt, below: usize| u64::from_be_bytes(draw(salt).expect("8 bytes")) as usize % below.max(1);
-        let victim = draw(0, files.len());
-        for (index, file) in files.iter().enumerate() {
-            let mut bytes = fs::read(file).expect("read");
+        let victim = &files[draw(0, files.len())];
+        let copy = copy(origin.path(), |file, bytes| {
+            if file != victim {
+                return;
+            }
             // The rest of the database file is zeroes.
             let used = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
-            if index == victim {
-                let at = draw(1, used);
-                match draw(2, 3) {
-                    0 => bytes[at] ^= 1 << draw(3, 8),
-                    1 => bytes[at..used.min(at + 4_096)].fill(0),
-                    _ => bytes.truncate(at),
-                }
+            let at = draw(1, used);
+            match draw(2, 3) {
+                0 => bytes[at] ^= 1 << draw(3, 8),
+                1 => bytes[at..used.min(at + 4_096)].fill(0),
+                _ => bytes.truncate(at),
             }
-            fs::write(copy.path().join(file.file_name().expect("a name")), bytes).expect("write");
-        }
+        });
         match SledStore::open(copy.path(), CACHE_BYTES) {
             Ok(store) => drop(count(&store)),
             Err(OpenError::Damaged { .. } | OpenError::Io { .. }) => refused += 1,
