@@ -13,7 +13,7 @@
 use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
 
 use super::{
-    Batch, Store, StoreError, Visit, Write,
+    Batch, Pair, Store, StoreError, Visit, Write,
     range::{floor_range, scan_range},
 };
 
@@ -75,7 +75,7 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    fn floor(&self, prefix: &[u8], key: &[u8]) -> Result<Option<(Vec<u8>, Vec<u8>)>, StoreError> {
+    fn floor(&self, prefix: &[u8], key: &[u8]) -> Result<Option<Pair>, StoreError> {
         let last = floor_range(prefix, key).and_then(|range| self.live.range(range).next_back());
         Ok(last.map(|(key, value)| (key.clone(), value.to_vec())))
     }

@@ -96,6 +96,9 @@ pub enum StoreError {
     Failed(String),
 }
 
+/// A key and its value.
+pub type Pair = (Vec<u8>, Vec<u8>);
+
 /// A visitor of [`Store::scan`]: key, value; `Break` ends the scan.
 pub type Visit<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>;
 
@@ -108,7 +111,7 @@ pub trait Store {
     fn scan(&self, prefix: &[u8], from: &[u8], visit: Visit<'_>) -> Result<(), StoreError>;
 
     /// The pair with the greatest key that starts with `prefix` and is at or before `key`.
-    fn floor(&self, prefix: &[u8], key: &[u8]) -> Result<Option<(Vec<u8>, Vec<u8>)>, StoreError>;
+    fn floor(&self, prefix: &[u8], key: &[u8]) -> Result<Option<Pair>, StoreError>;
 
     /// Writes the batch, all or nothing. Readable at once; durable after [`Store::sync`]. A store that fails in the
     /// middle shows no part of the batch: it refuses further reads and writes until it is opened again.

@@ -10,9 +10,8 @@ use proptest::{
     prelude::*,
     test_runner::{Config, TestCaseError, TestRunner},
 };
-use ucash::store::{Batch, KEY_BYTES_MAX, MemoryStore, Store, StoreError, VALUE_BYTES_MAX};
+use ucash::store::{Batch, KEY_BYTES_MAX, MemoryStore, Pair, Store, StoreError, VALUE_BYTES_MAX};
 
-type Pair = (Vec<u8>, Vec<u8>);
 type Model = BTreeMap<Vec<u8>, Vec<u8>>;
 
 /// Keys that orders, prefixes and successors get wrong: empty, prefixes of each other, with 0x00 and 0xff at the ends.

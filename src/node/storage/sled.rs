@@ -9,11 +9,14 @@
 //! - Batches over several trees can tear: there is one tree, and one `apply_batch` for each batch.
 //! - It panics on damaged files: every call into it is guarded, and a panic becomes an error that says so. (The
 //!   process's panic hook still prints.)
+//! - It takes the unfinished draft of a snapshot, which a crash or a full disk leaves behind while it opens, for the
+//!   snapshot itself, and calls the database corrupt from then on: drafts are removed before opening.
 //! - It loses keys of damaged files in silence: not seen here. The logs prove themselves, and `heads` says how far each
 //!   must reach.
 //!
 //! After a failed write or sync nothing more is written: the operating system forgets what it failed to write, so
-//! a second attempt that "succeeds" proves nothing. The store is opened again instead.
+//! a second attempt that "succeeds" proves nothing. The store is opened again instead; on a full disk only after some
+//! room was made, since sled writes when it opens.
 
 use std::{
     any::Any,
@@ -34,7 +37,7 @@ use super::{
     directory::{is_full, parent_of, sync_directory},
     record::{self, Record},
 };
-use crate::store::{Batch, KeyRange, Store, StoreError, Visit, Write, floor_range, scan_range};
+use crate::store::{Batch, KeyRange, Pair, Store, StoreError, Visit, Write, floor_range, scan_range};
 
 /// How often opening tries again while an earlier store of this process still lets go of its files. Other processes
 /// are kept out by the lock of the data directory, not by sled's, which does not exist on every platform.
@@ -67,7 +70,7 @@ pub enum OpenError {
     /// The operating system refused.
     #[error("could not {doing} {}", path.display())]
     Io {
-        /// What was attempted: "create", "open", "sync".
+        /// What was attempted: "create", "clean up", "open", "sync".
         doing: &'static str,
         /// On what.
         path: PathBuf,
@@ -81,7 +84,8 @@ pub enum OpenError {
 enum State {
     /// It may.
     Open,
-    /// A sync failed: what readers see is whole, but nothing may be written.
+    /// A sync failed: nothing may be written. What readers see is whole, but sled refuses to fetch again what has left
+    /// its cache, so that a read may fail as well.
     ReadOnly(String),
     /// A batch failed half way: readers would see a part of it.
     Stopped(String),
@@ -101,7 +105,8 @@ pub struct SledStore {
 
 impl SledStore {
     /// Opens the database in `dir`, creating both if they are not there. `cache_bytes` bounds the pages that sled keeps
-    /// in memory; it should not be less than what is written in one burst.
+    /// in memory; it should not be less than what is written in one burst. The caller has locked the data directory:
+    /// sled's own lock comes too late for what is cleaned up first, and does not exist on every platform.
     ///
     /// # Errors
     ///
@@ -112,6 +117,7 @@ impl SledStore {
             false => OpenError::Io { doing, path: path.to_owned(), source },
         };
         fs::create_dir_all(dir).map_err(|error| io("create", dir, error))?;
+        remove_drafts(dir).map_err(|error| io("clean up", dir, error))?;
 
         let config = Config::new()
             .path(dir)
@@ -192,6 +198,19 @@ impl SledStore {
     }
 }
 
+/// Removes snapshots that sled began and never finished. It makes each from the log and the snapshot before it, which it
+/// removes only when the new one has its final name, so nothing is lost with a draft.
+fn remove_drafts(dir: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if name.to_str().is_some_and(|name| name.starts_with("snap.") && name.ends_with(".generating")) {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
 /// Opens the database, waiting for an earlier store of this process whose last write sled is still finishing.
 fn open_patiently(
     config: &Config,
@@ -235,7 +254,7 @@ impl Store for SledStore {
         Ok(())
     }
 
-    fn floor(&self, prefix: &[u8], key: &[u8]) -> Result<Option<(Vec<u8>, Vec<u8>)>, StoreError> {
+    fn floor(&self, prefix: &[u8], key: &[u8]) -> Result<Option<Pair>, StoreError> {
         let db = self.db()?;
         let Some(range) = floor_range(&record::data_key(prefix), &record::data_key(key)) else {
             return Ok(None);
