@@ -1,4 +1,5 @@
 //! The shell around a replica: event loop, clock, identity, disk, network.
 
 mod handle;
+pub mod storage;
 pub use handle::{NodeHandle, Request, SyncReport};

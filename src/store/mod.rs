@@ -7,6 +7,10 @@
 mod memory;
 pub use memory::MemoryStore;
 
+mod range;
+#[cfg(feature = "node")]
+pub(crate) use range::{KeyRange, floor_range, scan_range};
+
 use std::ops::ControlFlow;
 
 use thiserror::Error;
@@ -47,6 +51,25 @@ impl Batch {
     pub fn is_empty(&self) -> bool {
         self.writes.is_empty()
     }
+
+    /// Checks every key and value against the limits. An implementation of [`Store::apply`] calls it first, so that a
+    /// batch that is refused has written nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::TooLarge`] for the first key or value beyond its limit.
+    pub fn check(&self) -> Result<(), StoreError> {
+        let within = |what, bytes, limit| {
+            if bytes > limit { Err(StoreError::TooLarge { what, bytes, limit }) } else { Ok(()) }
+        };
+        self.writes.iter().try_for_each(|write| match write {
+            Write::Put(key, value) => {
+                within("key", key.len(), KEY_BYTES_MAX)?;
+                within("value", value.len(), VALUE_BYTES_MAX)
+            }
+            Write::Delete(key) => within("key", key.len(), KEY_BYTES_MAX),
+        })
+    }
 }
 
 /// Why a store could not do what was asked.
@@ -73,6 +96,9 @@ pub enum StoreError {
     Failed(String),
 }
 
+/// A key and its value.
+pub type Pair = (Vec<u8>, Vec<u8>);
+
 /// A visitor of [`Store::scan`]: key, value; `Break` ends the scan.
 pub type Visit<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>;
 
@@ -85,9 +111,10 @@ pub trait Store {
     fn scan(&self, prefix: &[u8], from: &[u8], visit: Visit<'_>) -> Result<(), StoreError>;
 
     /// The pair with the greatest key that starts with `prefix` and is at or before `key`.
-    fn floor(&self, prefix: &[u8], key: &[u8]) -> Result<Option<(Vec<u8>, Vec<u8>)>, StoreError>;
+    fn floor(&self, prefix: &[u8], key: &[u8]) -> Result<Option<Pair>, StoreError>;
 
-    /// Writes the batch, all or nothing. Readable at once; durable after [`Store::sync`].
+    /// Writes the batch, all or nothing. Readable at once; durable after [`Store::sync`]. A store that fails in the
+    /// middle shows no part of the batch: it refuses further reads and writes until it is opened again.
     fn apply(&mut self, batch: &Batch) -> Result<(), StoreError>;
 
     /// Makes every applied batch durable against loss of power. After an error nothing more may be written:
