@@ -25,3 +25,4 @@ pub mod money;
 pub mod node;
 pub mod replica;
 pub mod store;
+pub mod wire;

@@ -2,12 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ledger::{CreditFilter, StatisticsPeriod};
+use crate::ledger::{CreditFilter, CreditRequest, ImportRow, StatisticsPeriod};
 use crate::membership::{ReadScope, Role};
-use crate::model::{
-    Beneficiary, CreditStatus, Edit, Grant, MovementKind, Operator, PaymentMode, Reference, ShopId, SimNumber,
-    Timestamp,
-};
+use crate::model::{Edit, MovementKind, Operator, PaymentMode, ShopId, SimNumber};
 use crate::money::Amount;
 
 /// A command of a person or program on this device.
@@ -62,7 +59,7 @@ pub enum Command {
         agent: Option<String>,
     },
     /// Grants a credit.
-    Grant(GrantRequest),
+    Grant(CreditRequest),
     /// Records a payment.
     Pay {
         /// Id or reference of the credit.
@@ -148,99 +145,6 @@ pub enum Command {
         /// Its value, up to 4 kB; absent removes it.
         value: Option<Vec<u8>>,
     },
-}
-
-/// What is needed to grant a credit.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct GrantRequest {
-    /// The reference, checked.
-    pub reference: Reference,
-    /// The amount.
-    pub amount: Amount,
-    /// The SIM.
-    pub sim: SimNumber,
-    /// To whom.
-    pub beneficiary: Beneficiary,
-    /// When it is to be paid.
-    pub due_at: Option<Timestamp>,
-    /// Free text.
-    pub notes: Option<String>,
-    /// Who grants.
-    pub agent: Option<String>,
-}
-
-/// A row of the old server, read and checked for form; whether it fits what is known is decided by the replica.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum ImportRow {
-    /// `shops.json`.
-    Shop {
-        /// `id`.
-        shop: ShopId,
-        /// `designation`.
-        name: String,
-        /// `localisation`.
-        town: Option<String>,
-    },
-    /// `sims.json`.
-    Sim {
-        /// `numero`.
-        sim: SimNumber,
-        /// `operateur`.
-        operator: Operator,
-        /// `shop_id`.
-        shop: ShopId,
-        /// `solde_initial_usd`, `solde_initial_cdf`, those above zero.
-        opening: Vec<Amount>,
-        /// `date_creation`.
-        at: Timestamp,
-    },
-    /// `captures.json`, `retraits.json`, `depots.json`.
-    Movement {
-        /// `id`, in the table of its kind.
-        old_id: u64,
-        /// `shop_id` or `shop_source_id`.
-        shop: ShopId,
-        /// `sim_numero`.
-        sim: SimNumber,
-        /// What happened, with `statut`.
-        kind: MovementKind,
-        /// Whether a withdrawal's `statut` is `annule`.
-        reversed: bool,
-        /// `date_enregistrement`, `date_retrait`, `date_depot`.
-        at: Timestamp,
-        /// `agent_username`.
-        agent: Option<String>,
-    },
-    /// `credits.json`.
-    Credit(ImportedCredit),
-}
-
-/// A credit row of the old server.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ImportedCredit {
-    /// `shop_id`.
-    pub shop: ShopId,
-    /// The credit as it was granted.
-    pub grant: Grant,
-    /// `montant_paye`, if above zero.
-    pub paid: Option<ImportedPayment>,
-    /// Whether `statut` is `annule`, and when and why.
-    pub cancelled: Option<(Timestamp, String)>,
-    /// `statut`, which must not contradict the amounts.
-    pub status: CreditStatus,
-}
-
-/// What a credit row says of its payments: only their total is known (fault F11 of the replaced system).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ImportedPayment {
-    /// `montant_paye`.
-    pub amount: Amount,
-    /// `mode_paiement`; missing means cash.
-    pub mode: PaymentMode,
-    /// `reference_paiement`.
-    pub reference: Option<String>,
-    /// `date_paiement`, else `last_modified_at`.
-    pub at: Timestamp,
 }
 
 /// What became of an imported row.

@@ -3,7 +3,8 @@
 mod command;
 mod view;
 
-pub use command::{Command, GrantRequest, ImportRow, ImportedCredit, ImportedPayment, Query, RowOutcome};
+pub use crate::ledger::{CreditRequest as GrantRequest, ImportRow, ImportedCredit, ImportedPayment};
+pub use command::{Command, Query, RowOutcome};
 pub use view::{
     AccountView, Answer, BalanceView, BeneficiaryView, CreditView, DeviceView, EventView, InvitationView, MovementView,
     Page, PaymentView, PeerView, ShopView, SimView, StatisticsView, StatusView, VerifyView,

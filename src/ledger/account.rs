@@ -1,0 +1,72 @@
+//! What a SIM holds in one currency, and of what it is made.
+//!
+//! ```text
+//! available = initial + captures validated - credits granted and not cancelled - withdrawals - deposits
+//! ```
+
+use crate::money::{Amount, Balance, Currency, MoneyError};
+
+/// The sums of one SIM in one shop and one currency.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// Opening balances.
+    pub initial: Balance,
+    /// Captures validated.
+    pub captures: Balance,
+    /// Credits granted and not cancelled.
+    pub credits: Balance,
+    /// Virtual withdrawals not reversed.
+    pub withdrawals: Balance,
+    /// Client deposits not reversed.
+    pub deposits: Balance,
+}
+
+/// Which sum an amount belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    Initial,
+    Captures,
+    Credits,
+    Withdrawals,
+    Deposits,
+}
+
+impl Account {
+    /// An account that nothing has moved.
+    pub fn empty(currency: Currency) -> Account {
+        let zero = Balance::zero(currency);
+        Account { initial: zero, captures: zero, credits: zero, withdrawals: zero, deposits: zero }
+    }
+
+    /// What the SIM holds. Below zero only where devices acted apart (issue of shares).
+    pub fn available(&self) -> Balance {
+        let sum = || {
+            let income = self.initial.add(self.captures)?;
+            income.subtract(self.credits)?.subtract(self.withdrawals)?.subtract(self.deposits)
+        };
+        // One currency throughout, and sums of amounts stay far below what a decimal holds.
+        sum().unwrap_or(self.initial)
+    }
+
+    pub(super) fn add(&mut self, part: Part, amount: Amount) -> Result<(), MoneyError> {
+        let sum = self.part(part);
+        *sum = sum.plus(amount)?;
+        Ok(())
+    }
+
+    pub(super) fn take(&mut self, part: Part, amount: Amount) -> Result<(), MoneyError> {
+        let sum = self.part(part);
+        *sum = sum.minus(amount)?;
+        Ok(())
+    }
+
+    fn part(&mut self, part: Part) -> &mut Balance {
+        match part {
+            Part::Initial => &mut self.initial,
+            Part::Captures => &mut self.captures,
+            Part::Credits => &mut self.credits,
+            Part::Withdrawals => &mut self.withdrawals,
+            Part::Deposits => &mut self.deposits,
+        }
+    }
+}

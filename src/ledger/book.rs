@@ -1,0 +1,323 @@
+//! What stands, over all shops that this device reads: credits, movements, SIMs, and the sums over them.
+//!
+//! A credit or movement is put in as a whole; what it added to sums and indexes before is taken out first. So
+//! folding step by step equals folding from scratch.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::ledger::account::{Account, Part};
+use crate::ledger::digest::SetDigest;
+use crate::ledger::index::{self, CreditIndex};
+use crate::ledger::{CreditFilter, CreditOrder, Refusal};
+use crate::model::{
+    Credit, CreditId, CreditStatus, MovementId, MovementKind, MovementRecord, Origin, Reference, ShopId, Sim,
+    SimNumber, Timestamp,
+};
+use crate::money::{Balance, Currency};
+
+/// A shop of the company.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shop {
+    /// Its number.
+    pub id: ShopId,
+    /// Its name.
+    pub name: String,
+    /// Where it is.
+    pub town: Option<String>,
+    /// The entry that made it known; of two, the earlier counts.
+    pub origin: Origin,
+}
+
+/// The books of all shops that this device reads.
+#[derive(Clone, Debug, Default)]
+pub struct Book {
+    shops: BTreeMap<ShopId, Shop>,
+    sims: BTreeMap<SimNumber, Sim>,
+    credits: BTreeMap<CreditId, Credit>,
+    references: BTreeMap<Reference, BTreeSet<CreditId>>,
+    old_credits: BTreeMap<u64, CreditId>,
+    index: CreditIndex,
+    movements: BTreeMap<MovementId, MovementRecord>,
+    movements_by_sim: BTreeMap<SimNumber, BTreeSet<(Timestamp, MovementId)>>,
+    old_movements: BTreeMap<(&'static str, u64), MovementId>,
+    accounts: BTreeMap<(ShopId, SimNumber, Currency), Account>,
+    digests: BTreeMap<ShopId, SetDigest>,
+}
+
+impl Book {
+    /// The shops by number.
+    pub fn shops(&self) -> &BTreeMap<ShopId, Shop> {
+        &self.shops
+    }
+
+    /// The SIMs by number.
+    pub fn sims(&self) -> &BTreeMap<SimNumber, Sim> {
+        &self.sims
+    }
+
+    /// How many credits there are.
+    pub fn credit_count(&self) -> usize {
+        self.credits.len()
+    }
+
+    /// How many movements there are.
+    pub fn movement_count(&self) -> usize {
+        self.movements.len()
+    }
+
+    /// How many credits a shop has.
+    pub fn credits_of(&self, shop: ShopId) -> usize {
+        self.index.granted_in(Some(shop), None, None).count()
+    }
+
+    /// Every credit, by id.
+    pub fn credits(&self) -> impl Iterator<Item = &Credit> {
+        self.credits.values()
+    }
+
+    /// Every movement, by id.
+    pub fn movements(&self) -> impl Iterator<Item = &MovementRecord> {
+        self.movements.values()
+    }
+
+    /// A shop is known. Of two of one number, the earlier counts.
+    pub fn put_shop(&mut self, shop: Shop) {
+        let known = self.shops.get(&shop.id);
+        if known.is_none_or(|known| known.origin >= shop.origin) {
+            let town = shop.town.clone().or_else(|| known.and_then(|known| known.town.clone()));
+            self.shops.insert(shop.id, Shop { town, ..shop });
+        }
+    }
+
+    /// A shop says where it is.
+    pub fn set_town(&mut self, shop: ShopId, town: String) {
+        if let Some(known) = self.shops.get_mut(&shop) {
+            known.town = Some(town);
+        }
+    }
+
+    /// A SIM is known. Of two of one number, the earlier counts.
+    pub fn put_sim(&mut self, sim: Sim) {
+        if self.sims.get(&sim.number).is_none_or(|known| known.origin >= sim.origin) {
+            self.sims.insert(sim.number.clone(), sim);
+        }
+    }
+
+    /// Puts a credit in the place of what it was.
+    pub fn put_credit(&mut self, credit: Credit) {
+        if let Some(old) = self.credits.remove(&credit.id) {
+            self.index.remove(&old);
+            self.count_credit(&old, Account::take);
+            self.digest(old.shop, &old, SetDigest::remove);
+            if let Some(ids) = self.references.get_mut(&old.reference) {
+                ids.remove(&old.id);
+            }
+        }
+        self.index.insert(&credit);
+        self.count_credit(&credit, Account::add);
+        self.digest(credit.shop, &credit, SetDigest::insert);
+        self.references.entry(credit.reference.clone()).or_default().insert(credit.id);
+        if let Some(old_id) = credit.old_id {
+            self.old_credits.entry(old_id).or_insert(credit.id);
+        }
+        self.credits.insert(credit.id, credit);
+    }
+
+    /// Puts a movement in the place of what it was.
+    pub fn put_movement(&mut self, movement: MovementRecord) {
+        if let Some(old) = self.movements.remove(&movement.id) {
+            self.count_movement(&old, Account::take);
+            self.digest(old.shop, &old, SetDigest::remove);
+        }
+        self.count_movement(&movement, Account::add);
+        self.digest(movement.shop, &movement, SetDigest::insert);
+        self.movements_by_sim.entry(movement.sim.clone()).or_default().insert((movement.at, movement.id));
+        if let Some(old_id) = movement.old_id {
+            self.old_movements.entry((movement.kind.word(), old_id)).or_insert(movement.id);
+        }
+        self.movements.insert(movement.id, movement);
+    }
+
+    fn count_credit(&mut self, credit: &Credit, count: impl Fn(&mut Account, Part, crate::money::Amount) -> Counted) {
+        if credit.status != CreditStatus::Cancelled {
+            let account = self.account_mut(credit.shop, &credit.sim, credit.amount.currency());
+            expect_counted(count(account, Part::Credits, credit.amount));
+        }
+    }
+
+    fn count_movement(
+        &mut self,
+        movement: &MovementRecord,
+        count: impl Fn(&mut Account, Part, crate::money::Amount) -> Counted,
+    ) {
+        if movement.counts() {
+            let amount = movement.kind.amount();
+            let part = match movement.kind {
+                MovementKind::Opening(_) => Part::Initial,
+                MovementKind::Capture(_) => Part::Captures,
+                MovementKind::Withdrawal(_) => Part::Withdrawals,
+                MovementKind::Deposit(_) => Part::Deposits,
+            };
+            expect_counted(count(self.account_mut(movement.shop, &movement.sim, amount.currency()), part, amount));
+        }
+    }
+
+    fn account_mut(&mut self, shop: ShopId, sim: &SimNumber, currency: Currency) -> &mut Account {
+        self.accounts.entry((shop, sim.clone(), currency)).or_insert_with(|| Account::empty(currency))
+    }
+
+    fn digest(&mut self, shop: ShopId, thing: &impl serde::Serialize, change: impl Fn(&mut SetDigest, &[u8])) {
+        let bytes = postcard::to_stdvec(thing).unwrap_or_else(|error| unreachable!("nouns always encode: {error}"));
+        change(self.digests.entry(shop).or_default(), &bytes);
+    }
+
+    /// What a SIM holds in a shop and currency, and of what it is made.
+    pub fn account(&self, shop: ShopId, sim: &SimNumber, currency: Currency) -> Account {
+        let key = (shop, sim.clone(), currency);
+        self.accounts.get(&key).copied().unwrap_or_else(|| Account::empty(currency))
+    }
+
+    /// What this device may spend of a SIM. Until shares exist: all that it knows the SIM to hold.
+    pub fn spendable(&self, shop: ShopId, sim: &SimNumber, currency: Currency) -> Balance {
+        self.account(shop, sim, currency).available()
+    }
+
+    /// The credit of that id.
+    pub fn credit(&self, id: &CreditId) -> Option<&Credit> {
+        self.credits.get(id)
+    }
+
+    /// The credit that has that id or reference.
+    pub fn find_credit(&self, key: &str) -> Result<&Credit, Refusal> {
+        let unknown = || Refusal::UnknownCredit { key: key.chars().take(64).collect() };
+        if let Some(credit) = CreditId::from_text(key.trim()).and_then(|id| self.credits.get(&id)) {
+            return Ok(credit);
+        }
+        let reference = Reference::new(key).map_err(|_| unknown())?;
+        let ids = self.references.get(&reference).filter(|ids| !ids.is_empty()).ok_or_else(unknown)?;
+        if ids.len() > 1 {
+            return Err(Refusal::AmbiguousReference { reference, count: ids.len() });
+        }
+        ids.first().and_then(|id| self.credits.get(id)).ok_or_else(unknown)
+    }
+
+    /// The credits that were granted under that reference.
+    pub fn credits_with(&self, reference: &Reference) -> impl Iterator<Item = &Credit> {
+        let ids = self.references.get(reference);
+        ids.into_iter().flatten().filter_map(|id| self.credits.get(id))
+    }
+
+    /// The credit that had that id on the old server.
+    pub fn credit_of_old_id(&self, old_id: u64) -> Option<&Credit> {
+        self.credits.get(self.old_credits.get(&old_id)?)
+    }
+
+    /// The movement of that id.
+    pub fn movement(&self, id: &MovementId) -> Option<&MovementRecord> {
+        self.movements.get(id)
+    }
+
+    /// The movement of that kind that had that id on the old server.
+    pub fn movement_of_old_id(&self, kind: &MovementKind, old_id: u64) -> Option<&MovementRecord> {
+        self.movements.get(self.old_movements.get(&(kind.word(), old_id))?)
+    }
+
+    /// A SIM's movements, latest first, after that one.
+    pub fn movements_of<'a>(
+        &'a self,
+        sim: &SimNumber,
+        after: Option<&MovementRecord>,
+    ) -> impl Iterator<Item = &'a MovementRecord> {
+        let end = after.map_or((Timestamp(i64::MAX), MovementId([0xff; 10])), |after| (after.at, after.id));
+        let places = self.movements_by_sim.get(sim);
+        let ids = places.into_iter().flat_map(move |places| places.range(..end).rev());
+        ids.filter_map(|(_, id)| self.movements.get(id))
+    }
+
+    /// A page of credits and where the next begins. Goes through an index, never through all credits.
+    pub fn list(&self, filter: &CreditFilter, now: Timestamp) -> Result<(Vec<&Credit>, Option<String>), Refusal> {
+        let after = filter.after.as_deref().map(index::read_cursor).transpose()?;
+        if let Some(reference) = &filter.reference {
+            let found = self.credits_with(reference).filter(|credit| index::matches(filter, credit, now));
+            return Ok((found.take(filter.limit).collect(), None));
+        }
+        let mut filter = filter.clone();
+        if filter.overdue && filter.order != CreditOrder::DueFirst {
+            // Few are overdue among many granted: ask the index of due dates first, then put them in order.
+            return Ok(self.list_overdue(&filter, after, now));
+        }
+        filter.limit = filter.limit.clamp(1, 1_000);
+        let mut found = Vec::new();
+        let mut last = None;
+        for place in self.index.candidates(&filter, after, now) {
+            let Some(credit) = self.credits.get(&place.1).filter(|credit| index::matches(&filter, credit, now)) else {
+                continue;
+            };
+            if found.len() == filter.limit {
+                return Ok((found, last.map(index::cursor_text)));
+            }
+            found.push(credit);
+            last = Some(place);
+        }
+        Ok((found, None))
+    }
+
+    fn list_overdue(
+        &self,
+        filter: &CreditFilter,
+        after: Option<(Timestamp, CreditId)>,
+        now: Timestamp,
+    ) -> (Vec<&Credit>, Option<String>) {
+        let by_due = CreditFilter { order: CreditOrder::DueFirst, after: None, ..filter.clone() };
+        let candidates = self.index.candidates(&by_due, None, now);
+        let mut found: Vec<&Credit> = candidates
+            .filter_map(|(_, id)| self.credits.get(&id))
+            .filter(|credit| index::matches(filter, credit, now))
+            .collect();
+        found.sort_by_key(|credit| (credit.granted_at, credit.id));
+        if filter.order == CreditOrder::NewestFirst {
+            found.reverse();
+        }
+        let place = |credit: &Credit| (credit.granted_at, credit.id);
+        let before = |credit: &&Credit| match (filter.order, after) {
+            (_, None) => false,
+            (CreditOrder::NewestFirst, Some(after)) => place(credit) >= after,
+            (_, Some(after)) => place(credit) <= after,
+        };
+        let mut page: Vec<&Credit> = found.into_iter().skip_while(before).take(filter.limit + 1).collect();
+        let more = page.len() > filter.limit;
+        page.truncate(filter.limit);
+        let next = page.last().filter(|_| more).map(|credit| index::cursor_text(place(credit)));
+        (page, next)
+    }
+
+    /// Every credit of that shop (or all) granted in that time, oldest first.
+    pub(super) fn granted_in(
+        &self,
+        shop: Option<ShopId>,
+        from: Option<Timestamp>,
+        to: Option<Timestamp>,
+    ) -> impl Iterator<Item = &Credit> {
+        self.index.granted_in(shop, from, to).filter_map(|id| self.credits.get(&id))
+    }
+
+    /// The digest of a shop's credits and movements.
+    pub fn shop_digest(&self, shop: ShopId) -> SetDigest {
+        self.digests.get(&shop).copied().unwrap_or_default()
+    }
+
+    /// Every account that something moved.
+    pub fn accounts(&self) -> impl Iterator<Item = (&(ShopId, SimNumber, Currency), &Account)> {
+        self.accounts.iter()
+    }
+}
+
+type Counted = Result<(), crate::money::MoneyError>;
+
+/// Amounts are below 10^13 and a decimal holds 28 digits: a sum that does not fit is a bug, and going on with
+/// wrong money is worse than stopping.
+fn expect_counted(counted: Counted) {
+    if let Err(error) = counted {
+        unreachable!("sums of amounts fit: {error}");
+    }
+}
