@@ -9,6 +9,7 @@
 //! | [`ledger`] | the money rules: decide, fold, refuse |
 //! | [`membership`] | certificates, roles, invitations, the registry |
 //! | [`store`] | the trait behind which disks stand |
+//! | [`wire`] | messages between nodes, and their limits |
 //! | [`replica`] | all of the above as one state machine without IO |
 //! | `node` | the shell: event loop, disk, network |
 //!

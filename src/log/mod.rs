@@ -18,12 +18,12 @@ mod segment;
 mod suffix;
 
 pub use entry::{Body, BodyError, EntryHash, LogId, actor_of, credit_id, movement_id, payment_id, root_of};
-pub(crate) use entry::{document_bytes, document_from_bytes};
+pub(crate) use entry::document_bytes;
 pub use keys::{Signature, SigningKey, verify};
 pub use position::{Digest, Head, digest_of};
 pub use segment::{SEGMENT_ENTRIES, Segment, SegmentError};
 pub use suffix::{ChainedEntry, Suffix, SuffixError, check_suffix};
-pub(crate) use suffix::{next_hash, sign};
+pub(crate) use suffix::{next_hash, sign, verify_head};
 
 /// Longest body of an entry, in bytes: a change at its limit and the few numbers beside it.
 pub const BODY_BYTES_MAX: usize = crate::document::CHANGE_BYTES_MAX + 256;

@@ -60,6 +60,11 @@ pub(crate) fn sign(head: &EntryHash, key: &SigningKey) -> Signature {
     key.sign(PURPOSE, head)
 }
 
+/// Whether that device signed the entry of that hash.
+pub(crate) fn verify_head(device: &crate::model::DeviceKey, hash: &EntryHash, signature: &Signature) -> bool {
+    verify(device, PURPOSE, hash, signature)
+}
+
 /// The hash of the next entry after `head`.
 pub(crate) fn next_hash(head: &Head, body: &[u8]) -> EntryHash {
     chain(&head.hash, head.number + 1, body)

@@ -1,11 +1,390 @@
 //! One replica as a state machine without IO.
+//!
+//! ```text
+//!             now, Input                     Outputs
+//! faces ───► Command, Query ───►┌─────────┐───► Answer
+//! network ─► Connected, Frame ─►│ Replica │───► Send, Publish, Trust, Ban
+//! clock ───► Tick ─────────────►└────┬────┘
+//!                                  Store: reads at any time; one batch at the end of each step
+//! ```
+//!
+//! **The rule of the loop.** [`Replica::handle`] applies at most one batch to its store and answers outputs. The
+//! driver may call `handle` again and again; before it lets any output out it calls [`Replica::sync`] and waits for
+//! it. So nothing is answered or sent before it is durable, and many commands share one sync.
+//!
+//! Time and randomness are handed in: nothing here reads a clock, draws a random number, or opens a file.
 
+mod boot;
 mod command;
+mod commands;
+mod error;
+mod fold;
+mod join;
+mod keys;
+mod logs;
+mod queries;
+mod session;
+mod sync;
+mod verify;
 mod view;
 
+use std::collections::BTreeMap;
+
 pub use crate::ledger::{CreditRequest as GrantRequest, ImportRow, ImportedCredit, ImportedPayment};
+pub use boot::{BootError, Founder, Identity};
 pub use command::{Command, Query, RowOutcome};
+pub use error::ReplicaError;
+pub use fold::SetAside;
+pub use join::{JoinError, Joiner};
 pub use view::{
     AccountView, Answer, BalanceView, BeneficiaryView, CreditView, DeviceView, EventView, InvitationView, MovementView,
     Page, PaymentView, PeerView, ShopView, SimView, StatisticsView, StatusView, VerifyView,
 };
+
+use crate::ledger::{Book, Refusal};
+use crate::log::{LogId, SigningKey};
+use crate::membership::Registry;
+use crate::model::{DeviceKey, DocumentId, Hlc, Incarnation, Scope, Timestamp};
+use crate::replica::fold::Fold;
+use crate::replica::logs::Logs;
+use crate::replica::session::Session;
+use crate::store::{Batch, Store};
+use crate::wire::{Message, Packed, encode};
+
+/// What happened outside.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// A person or program wants something done.
+    Command {
+        /// By which the answer is recognised.
+        ticket: u64,
+        /// What.
+        command: Box<Command>,
+        /// The idempotency key, if there is one.
+        key: Option<String>,
+    },
+    /// A person or program wants to see something.
+    Query {
+        /// By which the answer is recognised.
+        ticket: u64,
+        /// What.
+        query: Box<Query>,
+    },
+    /// Compare with every peer now.
+    Sync {
+        /// By which the report is recognised.
+        ticket: u64,
+    },
+    /// A device is reachable.
+    Connected {
+        /// Its key, proven by the transport.
+        peer: DeviceKey,
+    },
+    /// A device is no longer reachable.
+    Disconnected {
+        /// Its key.
+        peer: DeviceKey,
+    },
+    /// A device said something.
+    Frame {
+        /// Its key, proven by the transport.
+        peer: DeviceKey,
+        /// What it said.
+        bytes: Vec<u8>,
+    },
+    /// Something came by gossip, already opened with the network's gossip key.
+    Gossip {
+        /// Who handed it on.
+        from: DeviceKey,
+        /// A frame of entries.
+        bytes: Vec<u8>,
+    },
+    /// Time has passed.
+    Tick,
+}
+
+/// What is to be done outside, once the store is synced.
+#[derive(Clone, Debug)]
+pub enum Output {
+    /// The answer to a command or query.
+    Answer {
+        /// Of which.
+        ticket: u64,
+        /// What.
+        result: Result<Answer, Refusal>,
+    },
+    /// What a requested comparison came to.
+    Synced {
+        /// Of which request.
+        ticket: u64,
+        /// Peers asked.
+        peers: u32,
+        /// Of those, how many hold the same now.
+        in_step: u32,
+        /// Entries sent since the request.
+        sent: u64,
+        /// Entries received since the request.
+        received: u64,
+    },
+    /// Say this to a device.
+    Send {
+        /// To whom.
+        peer: DeviceKey,
+        /// A frame.
+        bytes: Vec<u8>,
+    },
+    /// Gossip this to the devices of the network.
+    Publish {
+        /// A frame of entries, to be sealed.
+        bytes: Vec<u8>,
+    },
+    /// The device is one of us: keep in touch with it.
+    Trust {
+        /// Which.
+        peer: DeviceKey,
+    },
+    /// End the connection, and let none be made for a while.
+    Ban {
+        /// With whom.
+        peer: DeviceKey,
+        /// For how long, in milliseconds.
+        for_ms: u64,
+        /// Why, for the log.
+        reason: &'static str,
+    },
+}
+
+/// A replica of the network's logs on one device.
+#[derive(Debug)]
+pub struct Replica<S> {
+    identity: Identity,
+    incarnation: Incarnation,
+    /// Of this run: the Automerge actors follow from it.
+    run: u64,
+    random: boot::Random,
+    clock: Hlc,
+    logs: Logs<S>,
+    fold: Fold,
+    sessions: BTreeMap<DeviceKey, Session>,
+    /// The last that each device told of what it holds, kept after it went.
+    seen: BTreeMap<DeviceKey, session::Seen>,
+    syncs: Vec<sync::Requested>,
+    sync_every_ms: i64,
+    traffic: sync::Traffic,
+    rehearsal: Option<(u64, Book)>,
+    batch: Batch,
+    outputs: Vec<Output>,
+    failed: Option<String>,
+    /// A batch was applied that no sync has made durable.
+    unsynced: bool,
+}
+
+impl<S: Store> Replica<S> {
+    /// Takes one input and says what is to be done. See the rule of the loop above.
+    pub fn handle(&mut self, now: Timestamp, input: Input) -> Vec<Output> {
+        match input {
+            Input::Command { ticket, command, key } => {
+                let result = self.command(now, *command, key);
+                let result = self.finish(result);
+                self.outputs.push(Output::Answer { ticket, result });
+            }
+            Input::Query { ticket, query } => {
+                let result = self.query(now, &query);
+                self.outputs.push(Output::Answer { ticket, result });
+            }
+            Input::Sync { ticket } => self.sync_requested(ticket, now),
+            Input::Connected { peer } => self.connected(peer, now),
+            Input::Disconnected { peer } => self.disconnected(&peer),
+            Input::Frame { peer, bytes } => self.frame(peer, &bytes, now),
+            Input::Gossip { from, bytes } => self.gossip(from, &bytes, now),
+            Input::Tick => self.tick(now),
+        }
+        let written = self.write();
+        if let Err(error) = written {
+            self.fail(&error);
+        }
+        std::mem::take(&mut self.outputs)
+    }
+
+    /// Makes all that was handled durable. After an error nothing is written any more.
+    pub fn sync(&mut self) -> Result<(), ReplicaError> {
+        if let Some(detail) = &self.failed {
+            return Err(ReplicaError::Damaged(detail.clone()));
+        }
+        if self.unsynced {
+            if let Err(error) = self.logs.store.sync() {
+                let error = ReplicaError::from(error);
+                self.fail(&error);
+                return Err(error);
+            }
+            self.unsynced = false;
+        }
+        Ok(())
+    }
+
+    /// Why nothing is written any more, if so.
+    pub fn failure(&self) -> Option<&str> {
+        self.failed.as_deref()
+    }
+
+    /// How often to compare with connected peers, in milliseconds.
+    pub fn set_sync_every_ms(&mut self, milliseconds: i64) {
+        self.sync_every_ms = milliseconds.max(100);
+    }
+
+    /// This device.
+    pub fn device(&self) -> DeviceKey {
+        self.identity.key.public()
+    }
+
+    /// Who belongs to the network.
+    pub fn registry(&self) -> &Registry {
+        &self.fold.registry
+    }
+
+    /// What stands.
+    pub fn book(&self) -> &Book {
+        &self.fold.book
+    }
+
+    /// The logs' heads: what must at least be there when this store is opened again.
+    pub fn heads(&self) -> BTreeMap<Vec<u8>, (u64, [u8; 32])> {
+        let held = self.logs.held().iter();
+        held.map(|(log, held)| (log.to_bytes().to_vec(), (held.head.number, held.head.hash))).collect()
+    }
+
+    /// The hash of one entry, if it is held.
+    pub fn hash_at(&self, log: &[u8], number: u64) -> Result<Option<[u8; 32]>, ReplicaError> {
+        let Some(log) = LogId::from_bytes(log) else { return Ok(None) };
+        self.logs.hash_at(&log, number)
+    }
+
+    /// The store, for a driver that simulates disks.
+    pub fn into_store(self) -> S {
+        self.logs.store
+    }
+
+    /// The gossip key, by which what is gossiped is sealed.
+    pub fn gossip_key(&self) -> [u8; 32] {
+        self.identity.gossip_key
+    }
+
+    fn own_log(&self, scope: Scope) -> LogId {
+        LogId { scope, device: self.device(), incarnation: self.incarnation }
+    }
+
+    /// The authority's log, where this device holds its key.
+    fn authority_log(&self) -> Option<LogId> {
+        let key = self.identity.authority_key.as_ref()?;
+        Some(LogId { scope: Scope::Registry, device: key.public(), incarnation: self.incarnation })
+    }
+
+    /// Turns a command's error into a refusal; a failing disk stops all writing.
+    fn finish<T>(&mut self, result: Result<T, CommandError>) -> Result<T, Refusal> {
+        result.map_err(|error| match error {
+            CommandError::Refused(refusal) => *refusal,
+            CommandError::Failed(error) => {
+                self.fail(&error);
+                Refusal::ReadOnly { detail: error.to_string() }
+            }
+        })
+    }
+
+    fn fail(&mut self, error: &ReplicaError) {
+        let detail = error.to_string();
+        // What waits to be let out may rest on what was not written.
+        self.outputs.retain_mut(|output| match output {
+            Output::Answer { result, .. } => {
+                if result.is_ok() {
+                    *result = Err(Refusal::ReadOnly { detail: detail.clone() });
+                }
+                true
+            }
+            _ => false,
+        });
+        self.failed.get_or_insert(detail);
+    }
+
+    /// Ends a step: what was staged and touched becomes one batch.
+    fn write(&mut self) -> Result<(), ReplicaError> {
+        if self.failed.is_some() {
+            return Ok(());
+        }
+        let mut batch = std::mem::take(&mut self.batch);
+        let (device, authority) = (self.identity.key.clone(), self.identity.authority_key.clone());
+        let fresh = self.logs.write(&mut batch, |log| sign_with(log, &device, authority.as_ref()));
+        self.write_touched(&mut batch)?;
+        self.fold.close_idle();
+        if batch.is_empty() {
+            return Ok(());
+        }
+        self.logs.store.apply(&batch)?;
+        self.unsynced = true;
+        for suffix in fresh {
+            let bytes = encode(&Message::Entries(Packed::pack(&suffix)));
+            self.outputs.push(Output::Publish { bytes });
+        }
+        Ok(())
+    }
+
+    fn write_touched(&mut self, batch: &mut Batch) -> Result<(), ReplicaError> {
+        let touched = std::mem::take(&mut self.fold.touched);
+        let damaged = |_| ReplicaError::damaged("a record does not encode");
+        for id in &touched.documents {
+            let positions = self.fold.positions(id).unwrap_or_default();
+            match id {
+                DocumentId::Credit { id, .. } => {
+                    let Some(credit) = self.fold.book.credit(id) else { continue };
+                    batch.put(keys::credit(id), postcard::to_stdvec(&(positions, credit)).map_err(damaged)?);
+                }
+                other => {
+                    batch.put(keys::document(other), postcard::to_stdvec(&(positions, ())).map_err(damaged)?);
+                }
+            }
+        }
+        for id in &touched.movements {
+            let Some(movement) = self.fold.book.movement(id) else { continue };
+            batch.put(keys::movement(id), postcard::to_stdvec(movement).map_err(damaged)?);
+        }
+        for at in &touched.verdicts {
+            match self.fold.set_aside().get(at) {
+                Some(why) => batch.put(keys::entry(keys::SET_ASIDE, *at), postcard::to_stdvec(why).map_err(damaged)?),
+                None => batch.delete(keys::entry(keys::SET_ASIDE, *at)),
+            }
+            if self.fold.is_waiting(at) {
+                batch.put(keys::entry(keys::WAITING, *at), Vec::new());
+            } else {
+                batch.delete(keys::entry(keys::WAITING, *at));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn sign_with(log: &LogId, device: &SigningKey, authority: Option<&SigningKey>) -> Option<SigningKey> {
+    if log.device == device.public() {
+        return Some(device.clone());
+    }
+    authority.filter(|key| key.public() == log.device).cloned()
+}
+
+/// Why a command came to nothing.
+#[derive(Debug)]
+enum CommandError {
+    /// The rules say no. Nothing was written.
+    Refused(Box<Refusal>),
+    /// The disk failed.
+    Failed(ReplicaError),
+}
+
+impl From<Refusal> for CommandError {
+    fn from(refusal: Refusal) -> CommandError {
+        CommandError::Refused(Box::new(refusal))
+    }
+}
+
+impl From<ReplicaError> for CommandError {
+    fn from(error: ReplicaError) -> CommandError {
+        CommandError::Failed(error)
+    }
+}

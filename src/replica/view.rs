@@ -162,6 +162,8 @@ pub struct StatusView {
     pub state_digest: String,
     pub shop_digests: BTreeMap<ShopId, String>,
     pub version: String,
+    /// This device's wall clock.
+    pub now: String,
 }
 
 /// A device this node is or was connected to.

@@ -1,0 +1,25 @@
+//! What can go wrong below the rules: the disk.
+
+use thiserror::Error;
+
+use crate::store::StoreError;
+
+/// The replica cannot go on writing; what it holds may be ahead of what its disk holds.
+#[derive(Debug, Error)]
+pub enum ReplicaError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The store holds what this replica never wrote.
+    #[error("the store is damaged: {0}")]
+    Damaged(String),
+    /// The store was made for another device or network.
+    #[error("the store belongs to another device or network")]
+    Foreign,
+}
+
+impl ReplicaError {
+    pub(crate) fn damaged(what: &str) -> ReplicaError {
+        ReplicaError::Damaged(what.to_owned())
+    }
+}

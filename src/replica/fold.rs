@@ -1,0 +1,401 @@
+//! Entries in, what stands out: the part of a replica that is derived and can be rebuilt from its logs.
+//!
+//! ```text
+//! entry ──right?──shape?──place in its document?──> effect on registry and book
+//!   │        │       │            └─ causes missing: waits
+//!   └────────┴───────┴─ wrong: set aside (kept, forwarded, in the digest, without effect)
+//! ```
+//!
+//! The verdict depends on the entry, its causal past and the certificates held, never on the order of arrival or
+//! a clock: so every replica that holds the same entries says the same.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::document::{ChangeHash, DocumentState, ParsedChange, Placement, parse};
+use crate::ledger::{Book, Shop, fold_credit, fold_movement};
+use crate::log::{Body, BodyError, LogId, actor_of, credit_id, movement_id};
+use crate::membership::Registry;
+use crate::model::{DeviceKey, DocumentId, Month, MovementId, Operation, Origin, Register, Scope, Sim};
+use crate::replica::ReplicaError;
+
+/// An entry by its place: the log's number in this store, and the entry's in its log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct EntryRef {
+    pub log: u32,
+    pub number: u64,
+}
+
+/// Where entries that were taken before are read from.
+pub(crate) trait Entries {
+    /// The log of that number.
+    fn log(&self, log: u32) -> Option<LogId>;
+    /// What an entry says.
+    fn body(&self, at: EntryRef) -> Result<Result<Body, BodyError>, ReplicaError>;
+    /// The entries that made a document, in the order in which they were applied here.
+    fn positions(&self, document: &DocumentId) -> Result<Vec<EntryRef>, ReplicaError>;
+}
+
+/// Why an entry is kept without effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum SetAside {
+    /// Its body is not one.
+    Body,
+    /// It changes a document of another scope than its log's.
+    Scope,
+    /// Its device has no right to write that scope. Judged again when a certificate comes.
+    Right,
+    /// Its change is not one of ours.
+    Shape,
+    /// Its actor is not that of its log and run.
+    Actor,
+    /// Its change bears another time than the entry.
+    Time,
+    /// Its change does not belong where it says.
+    Place,
+    /// A field is out of bounds.
+    Field,
+    /// Its id is not the one bound to the entry.
+    Id,
+    /// The registry refuses it. Judged again when a certificate comes.
+    Registry,
+}
+
+/// What became of an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Applied,
+    Waits(ChangeHash),
+    SetAside(SetAside),
+}
+
+/// What a fold changed since it was last asked: what is to be written to the store.
+#[derive(Debug, Default)]
+pub(crate) struct Touched {
+    pub documents: BTreeSet<DocumentId>,
+    pub movements: BTreeSet<MovementId>,
+    pub verdicts: BTreeSet<EntryRef>,
+    /// Logs whose writers became known.
+    pub members: BTreeSet<DeviceKey>,
+}
+
+#[derive(Debug)]
+struct OpenDocument {
+    state: DocumentState,
+    positions: Vec<EntryRef>,
+    used: u64,
+}
+
+/// Most documents kept open, beside those just touched. A credit's takes about 4 kB.
+const OPEN_DOCUMENTS: usize = 4_096;
+
+/// What the entries made.
+#[derive(Debug)]
+pub(crate) struct Fold {
+    pub registry: Registry,
+    pub book: Book,
+    open: BTreeMap<DocumentId, OpenDocument>,
+    clock: u64,
+    capacity: usize,
+    waiting: BTreeMap<ChangeHash, BTreeSet<EntryRef>>,
+    waits_for: BTreeMap<EntryRef, ChangeHash>,
+    set_aside: BTreeMap<EntryRef, SetAside>,
+    pub touched: Touched,
+}
+
+impl Fold {
+    pub fn new(authority: DeviceKey) -> Fold {
+        Fold::with_capacity(authority, OPEN_DOCUMENTS)
+    }
+
+    /// A fold that keeps that many documents open.
+    pub fn with_capacity(authority: DeviceKey, capacity: usize) -> Fold {
+        Fold {
+            registry: Registry::new(authority),
+            book: Book::default(),
+            open: BTreeMap::new(),
+            clock: 0,
+            capacity,
+            waiting: BTreeMap::new(),
+            waits_for: BTreeMap::new(),
+            set_aside: BTreeMap::new(),
+            touched: Touched::default(),
+        }
+    }
+
+    /// Entries kept without effect.
+    pub fn set_aside(&self) -> &BTreeMap<EntryRef, SetAside> {
+        &self.set_aside
+    }
+
+    /// Entries that wait for what they rest on.
+    pub fn waiting_count(&self) -> usize {
+        self.waits_for.len()
+    }
+
+    /// Whether that entry waits.
+    pub fn is_waiting(&self, at: &EntryRef) -> bool {
+        self.waits_for.contains_key(at)
+    }
+
+    /// Remembers a verdict found in the store.
+    pub fn recall_set_aside(&mut self, at: EntryRef, reason: SetAside) {
+        self.set_aside.insert(at, reason);
+    }
+
+    /// Takes an entry of a log, and whatever waited for it.
+    pub fn take(
+        &mut self,
+        entries: &impl Entries,
+        at: EntryRef,
+        log: &LogId,
+        body: &Result<Body, BodyError>,
+    ) -> Result<(), ReplicaError> {
+        let mut next = vec![(at, *log, body.clone())];
+        while let Some((at, log, body)) = next.pop() {
+            let mut woken = BTreeSet::new();
+            let known_before = self.touched.members.len();
+            let fate = self.judge(entries, at, &log, &body, &mut woken)?;
+            self.record(at, fate);
+            if self.touched.members.len() > known_before {
+                // A certificate came: what lacked a right may have it now.
+                let again = [SetAside::Right, SetAside::Registry];
+                woken.extend(self.set_aside.iter().filter(|(_, why)| again.contains(why)).map(|(at, _)| *at));
+            }
+            for at in woken {
+                let log = entries.log(at.log).ok_or(ReplicaError::damaged("a log has no name"))?;
+                next.push((at, log, entries.body(at)?));
+            }
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, at: EntryRef, fate: Fate) {
+        if let Some(hash) = self.waits_for.remove(&at) {
+            self.touched.verdicts.insert(at);
+            if let Some(others) = self.waiting.get_mut(&hash) {
+                others.remove(&at);
+            }
+        }
+        if self.set_aside.remove(&at).is_some() {
+            self.touched.verdicts.insert(at);
+        }
+        match fate {
+            Fate::Applied => {}
+            Fate::Waits(hash) => {
+                self.waiting.entry(hash).or_default().insert(at);
+                self.waits_for.insert(at, hash);
+                self.touched.verdicts.insert(at);
+            }
+            Fate::SetAside(reason) => {
+                self.set_aside.insert(at, reason);
+                self.touched.verdicts.insert(at);
+            }
+        }
+    }
+
+    fn judge(
+        &mut self,
+        entries: &impl Entries,
+        at: EntryRef,
+        log: &LogId,
+        body: &Result<Body, BodyError>,
+        woken: &mut BTreeSet<EntryRef>,
+    ) -> Result<Fate, ReplicaError> {
+        let set_aside = |reason| Ok(Fate::SetAside(reason));
+        let Ok(body) = body else { return set_aside(SetAside::Body) };
+        if body.document.scope() != log.scope {
+            return set_aside(SetAside::Scope);
+        }
+        if !self.registry.may_write(&log.device, log.scope) {
+            return set_aside(SetAside::Right);
+        }
+        let Ok(change) = parse(&body.change) else { return set_aside(SetAside::Shape) };
+        if change.actor != actor_of(log, body.run) {
+            return set_aside(SetAside::Actor);
+        }
+        if change.time != body.stamp.time() {
+            return set_aside(SetAside::Time);
+        }
+        self.open(entries, &body.document)?;
+        let Some(document) = self.open.get_mut(&body.document) else {
+            return Err(ReplicaError::damaged("a document did not open"));
+        };
+        let operation = match document.state.place(&change) {
+            Placement::Waits(missing) => {
+                return Ok(missing.first().map_or(Fate::SetAside(SetAside::Place), |hash| Fate::Waits(*hash)));
+            }
+            Placement::Wrong(_) => return set_aside(SetAside::Place),
+            Placement::Fits(operation) => *operation,
+        };
+        if operation.check_fields().is_err() {
+            return set_aside(SetAside::Field);
+        }
+        if !is_bound(&operation, log, at.number, body) {
+            return set_aside(SetAside::Id);
+        }
+        let origin = Origin {
+            stamp: body.stamp,
+            device: log.device,
+            incarnation: log.incarnation,
+            number: at.number,
+            wall: body.wall,
+        };
+        if log.scope == Scope::Registry && self.registry.apply(&operation, origin).is_err() {
+            return set_aside(SetAside::Registry);
+        }
+        self.apply(at, &body.document, &change, operation, origin);
+        woken.extend(self.waiting.remove(&change.hash).unwrap_or_default());
+        Ok(Fate::Applied)
+    }
+
+    fn apply(&mut self, at: EntryRef, id: &DocumentId, change: &ParsedChange, operation: Operation, origin: Origin) {
+        let Some(document) = self.open.get_mut(id) else { return };
+        document.state.apply(change, operation.clone(), origin);
+        document.positions.push(at);
+        self.touched.documents.insert(id.clone());
+        self.settle(id, &operation, origin);
+    }
+
+    /// Brings registry's and book's view of one document up to date with an operation just applied to it.
+    fn settle(&mut self, id: &DocumentId, operation: &Operation, origin: Origin) {
+        let Some(document) = self.open.get(id) else { return };
+        match (id, operation) {
+            (DocumentId::Credit { shop, id }, _) => {
+                if let Some(credit) = fold_credit(*id, *shop, &document.state.history()) {
+                    self.book.put_credit(credit);
+                }
+            }
+            (DocumentId::SimMonth { shop, sim, .. }, operation) => {
+                if let Some(movement) = movement_of(operation)
+                    && let Some(record) = fold_movement(movement, *shop, sim, document.state.operations())
+                {
+                    self.touched.movements.insert(movement);
+                    self.book.put_movement(record);
+                }
+            }
+            (DocumentId::Shop(shop), _) => {
+                let history = document.state.history();
+                let towns = history.visible.get(&Register::Town).into_iter().flatten();
+                let newest =
+                    towns.filter_map(|index| history.operations.get(*index)).max_by_key(|stamped| stamped.origin);
+                if let Some(Operation::DescribeShop { town }) = newest.map(|stamped| &stamped.operation) {
+                    self.book.set_town(*shop, town.clone());
+                }
+            }
+            (DocumentId::Registry, Operation::AddShop { shop, name }) => {
+                self.book.put_shop(Shop { id: *shop, name: name.clone(), town: None, origin });
+                // The shop's own document may have come first.
+                self.settle_shop(*shop);
+            }
+            (DocumentId::Registry, Operation::AddSim { sim, operator, shop }) => {
+                let sim = Sim { number: sim.clone(), operator: *operator, shop: *shop, active: true, origin };
+                self.book.put_sim(sim);
+            }
+            (DocumentId::Registry, Operation::Certify { device, .. }) => {
+                self.touched.members.insert(*device);
+            }
+            (DocumentId::Registry, _) => {}
+        }
+    }
+
+    fn settle_shop(&mut self, shop: crate::model::ShopId) {
+        let id = DocumentId::Shop(shop);
+        let last = self.open.get(&id).and_then(|document| document.state.operations().last().cloned());
+        if let Some(stamped) = last {
+            self.settle(&id, &stamped.operation, stamped.origin);
+        }
+    }
+
+    /// Replays a document's entries without asking again whether they were right: for the registry and the
+    /// shops' own documents at boot.
+    pub fn reopen(&mut self, entries: &impl Entries, id: &DocumentId) -> Result<(), ReplicaError> {
+        self.open(entries, id)?;
+        let operations = self.open.get(id).map(|document| document.state.operations().to_vec()).unwrap_or_default();
+        for stamped in operations {
+            if *id == DocumentId::Registry {
+                // Applied once, so it is right; what it rested on was applied before it.
+                let _ = self.registry.apply(&stamped.operation, stamped.origin);
+            }
+            self.settle(id, &stamped.operation, stamped.origin);
+        }
+        Ok(())
+    }
+
+    /// The open document, after [`Fold::open`].
+    pub fn document(&self, id: &DocumentId) -> Option<&DocumentState> {
+        self.open.get(id).map(|document| &document.state)
+    }
+
+    /// The entries that made an open document.
+    pub fn positions(&self, id: &DocumentId) -> Option<&[EntryRef]> {
+        self.open.get(id).map(|document| document.positions.as_slice())
+    }
+
+    /// Makes sure that a document is open: replays its entries if it is not.
+    pub fn open(&mut self, entries: &impl Entries, id: &DocumentId) -> Result<(), ReplicaError> {
+        self.clock += 1;
+        if let Some(document) = self.open.get_mut(id) {
+            document.used = self.clock;
+            return Ok(());
+        }
+        let is_new = matches!(id, DocumentId::Credit { id, .. } if self.book.credit(id).is_none());
+        let positions = if is_new { Vec::new() } else { entries.positions(id)? };
+        let mut state = DocumentState::new(id.clone());
+        for at in &positions {
+            let log = entries.log(at.log).ok_or(ReplicaError::damaged("a log has no name"))?;
+            let body = entries.body(*at)?.map_err(|_| ReplicaError::damaged("an applied entry is unreadable"))?;
+            let change = parse(&body.change).map_err(|_| ReplicaError::damaged("an applied change is unreadable"))?;
+            let Placement::Fits(operation) = state.place(&change) else {
+                return Err(ReplicaError::damaged("an applied change no longer fits"));
+            };
+            let origin = Origin {
+                stamp: body.stamp,
+                device: log.device,
+                incarnation: log.incarnation,
+                number: at.number,
+                wall: body.wall,
+            };
+            state.apply(&change, *operation, origin);
+        }
+        self.open.insert(id.clone(), OpenDocument { state, positions, used: self.clock });
+        Ok(())
+    }
+
+    /// Closes the documents used longest ago. Only between batches: what was touched must have been written.
+    pub fn close_idle(&mut self) {
+        if self.open.len() <= self.capacity {
+            return;
+        }
+        let mut by_use: Vec<_> = self.open.iter().map(|(id, document)| (document.used, id.clone())).collect();
+        by_use.sort_unstable();
+        let surplus = self.open.len() - self.capacity / 2;
+        for (_, id) in by_use.into_iter().take(surplus).filter(|(_, id)| *id != DocumentId::Registry) {
+            self.open.remove(&id);
+        }
+    }
+}
+
+/// Which movement an operation is about.
+fn movement_of(operation: &Operation) -> Option<MovementId> {
+    match operation {
+        Operation::Move(movement) => Some(movement.id),
+        Operation::ValidateCapture { movement, .. }
+        | Operation::Reimburse { movement, .. }
+        | Operation::ReverseMovement { movement, .. } => Some(*movement),
+        _ => None,
+    }
+}
+
+/// Whether what an entry makes bears the id that is bound to the entry: nobody can make another's credit or
+/// movement, or make one twice.
+fn is_bound(operation: &Operation, log: &LogId, number: u64, body: &Body) -> bool {
+    match (operation, &body.document) {
+        (Operation::Grant(_), DocumentId::Credit { id, .. }) => *id == credit_id(log, number, &body.change),
+        (Operation::Move(movement), DocumentId::SimMonth { month, .. }) => {
+            movement.id == movement_id(log, body.run, number) && *month == Month::of(movement.at)
+        }
+        _ => true,
+    }
+}

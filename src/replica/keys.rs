@@ -1,0 +1,85 @@
+//! Where things stand in the store. One letter, then the key; numbers big-endian, so that they sort.
+//!
+//! | key | value | |
+//! | --- | --- | --- |
+//! | `e` log(4) number(8) | segment that begins there | truth |
+//! | `l` log(4) | log id(45) number(8) hash(32): name and head | truth |
+//! | `s` name | singletons: the incarnation, the authority, the version of what is derived | truth |
+//! | `i` hash(32) | what an idempotency key was used for, and the answer | own |
+//! | `v` id(8) | an invitation made here | own |
+//! | `n` name | a value kept for the shell | own |
+//! | `c` credit(10) | the credit as it stands, and the entries that made it | derived |
+//! | `m` movement(10) | the movement as it stands | derived |
+//! | `d` document | the entries that made it | derived |
+//! | `w` log(4) number(8) | an entry that waits | derived |
+//! | `x` log(4) number(8) | an entry set aside, and why | derived |
+
+use crate::log::document_bytes;
+use crate::model::{CreditId, DocumentId, MovementId};
+use crate::replica::fold::EntryRef;
+
+/// Goes up when a derived value is laid out or computed otherwise; the store is then folded anew.
+pub(crate) const DERIVED_VERSION: &[u8] = b"1";
+
+pub(crate) const SEGMENT: u8 = b'e';
+pub(crate) const LOG: u8 = b'l';
+pub(crate) const CREDIT: u8 = b'c';
+pub(crate) const MOVEMENT: u8 = b'm';
+pub(crate) const DOCUMENT: u8 = b'd';
+pub(crate) const WAITING: u8 = b'w';
+pub(crate) const SET_ASIDE: u8 = b'x';
+
+/// The letters of what can be rebuilt from entries.
+pub(crate) const DERIVED: [u8; 5] = [CREDIT, MOVEMENT, DOCUMENT, WAITING, SET_ASIDE];
+
+pub(crate) const INCARNATION: &[u8] = b"sincarnation";
+pub(crate) const AUTHORITY: &[u8] = b"sauthority";
+pub(crate) const DEVICE: &[u8] = b"sdevice";
+pub(crate) const CREDENTIALS: &[u8] = b"scredentials";
+pub(crate) const DERIVED_NOW: &[u8] = b"sderived";
+
+pub(crate) fn segment_prefix(log: u32) -> Vec<u8> {
+    [&[SEGMENT][..], &log.to_be_bytes()].concat()
+}
+
+pub(crate) fn segment(at: EntryRef) -> Vec<u8> {
+    entry(SEGMENT, at)
+}
+
+pub(crate) fn entry(letter: u8, at: EntryRef) -> Vec<u8> {
+    [&[letter][..], &at.log.to_be_bytes(), &at.number.to_be_bytes()].concat()
+}
+
+/// The entry that a key of [`entry`]'s form names.
+pub(crate) fn read_entry(key: &[u8]) -> Option<EntryRef> {
+    let (log, number) = key.get(1..)?.split_first_chunk::<4>()?;
+    Some(EntryRef { log: u32::from_be_bytes(*log), number: u64::from_be_bytes(number.try_into().ok()?) })
+}
+
+pub(crate) fn log(log: u32) -> Vec<u8> {
+    [&[LOG][..], &log.to_be_bytes()].concat()
+}
+
+pub(crate) fn credit(id: &CreditId) -> Vec<u8> {
+    [&[CREDIT][..], &id.0].concat()
+}
+
+pub(crate) fn movement(id: &MovementId) -> Vec<u8> {
+    [&[MOVEMENT][..], &id.0].concat()
+}
+
+pub(crate) fn document(id: &DocumentId) -> Vec<u8> {
+    [&[DOCUMENT][..], &document_bytes(id)].concat()
+}
+
+pub(crate) fn idempotency(key: &str) -> Vec<u8> {
+    [&b"i"[..], &blake3::derive_key("ucash/v1/idempotency", key.as_bytes())].concat()
+}
+
+pub(crate) fn invitation(id: &[u8; 8]) -> Vec<u8> {
+    [&b"v"[..], id].concat()
+}
+
+pub(crate) fn local(name: &str) -> Vec<u8> {
+    [&b"n"[..], name.as_bytes()].concat()
+}

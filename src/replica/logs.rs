@@ -1,0 +1,355 @@
+//! The logs as this store holds them: their heads, and reading and writing their entries.
+//!
+//! New entries are staged in memory and become part of the batch that ends the step; readers see them at once.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
+use crate::log::{
+    Body, BodyError, ChainedEntry, Digest, EntryHash, Head, LogId, SEGMENT_ENTRIES, SUFFIX_BYTES_MAX,
+    SUFFIX_ENTRIES_MAX, Segment, Signature, SigningKey, Suffix, digest_of, next_hash, root_of, sign,
+};
+use crate::model::{DocumentId, Scope};
+use crate::replica::ReplicaError;
+use crate::replica::fold::{Entries, EntryRef};
+use crate::replica::keys;
+use crate::store::{Batch, Store};
+
+/// One log held here.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Held {
+    /// Its number in this store.
+    pub index: u32,
+    /// How far it is held.
+    pub head: Head,
+}
+
+#[derive(Debug)]
+struct Staged {
+    from: u64,
+    bodies: Vec<Vec<u8>>,
+    /// On the last entry, if it came signed; own entries are signed when they are written.
+    signature: Option<Signature>,
+    /// The hash of the last entry.
+    end: EntryHash,
+}
+
+/// The logs and the store they stand in.
+#[derive(Debug)]
+pub(crate) struct Logs<S> {
+    pub store: S,
+    held: BTreeMap<LogId, Held>,
+    names: Vec<LogId>,
+    staged: BTreeMap<LogId, Vec<Staged>>,
+    entries: u64,
+}
+
+/// Bytes of bodies after which a segment is closed: compressed to a third or less, it stays within sled's durable
+/// 4 kB (finding 1); longer ones are split by the store.
+const SEGMENT_BYTES: usize = 10_000;
+
+impl<S: Store> Logs<S> {
+    /// Reads the heads from the store.
+    pub fn open(store: S) -> Result<Logs<S>, ReplicaError> {
+        let mut logs = Logs { store, held: BTreeMap::new(), names: Vec::new(), staged: BTreeMap::new(), entries: 0 };
+        let mut found = Vec::new();
+        logs.store.scan(&[keys::LOG], &[keys::LOG], &mut |_, value| {
+            found.push(value.to_vec());
+            ControlFlow::Continue(())
+        })?;
+        for (value, index) in found.into_iter().zip(0..) {
+            let (log, head) = read_head(&value).ok_or_else(|| ReplicaError::damaged("a log's head is unreadable"))?;
+            logs.entries += head.number;
+            logs.held.insert(log, Held { index, head });
+            logs.names.push(log);
+        }
+        Ok(logs)
+    }
+
+    /// Every log by id.
+    pub fn held(&self) -> &BTreeMap<LogId, Held> {
+        &self.held
+    }
+
+    /// How many entries there are in all logs.
+    pub fn entries(&self) -> u64 {
+        self.entries
+    }
+
+    /// How far a log is held; its root if it is not.
+    pub fn head(&self, log: &LogId) -> Head {
+        self.held.get(log).map_or_else(|| Head { number: 0, hash: root_of(log) }, |held| held.head)
+    }
+
+    /// The logs of one scope.
+    pub fn of_scope(&self, scope: Scope) -> impl Iterator<Item = (&LogId, &Head)> {
+        self.held.iter().filter(move |(log, _)| log.scope == scope).map(|(log, held)| (log, &held.head))
+    }
+
+    /// The digest of the logs of one scope.
+    pub fn scope_digest(&self, scope: Scope) -> Digest {
+        digest_of(self.of_scope(scope))
+    }
+
+    /// The digest of the logs of the scopes that `reads` allows.
+    pub fn digest(&self, reads: impl Fn(Scope) -> bool) -> Digest {
+        digest_of(self.held.iter().filter(|(log, _)| reads(log.scope)).map(|(log, held)| (log, &held.head)))
+    }
+
+    /// The scopes in which any log is held.
+    pub fn scopes(&self) -> Vec<Scope> {
+        let mut scopes: Vec<Scope> = self.held.keys().map(|log| log.scope).collect();
+        scopes.dedup();
+        scopes
+    }
+
+    fn index_of(&mut self, log: &LogId) -> u32 {
+        if let Some(held) = self.held.get(log) {
+            return held.index;
+        }
+        let index = self.names.len() as u32;
+        self.names.push(*log);
+        self.held.insert(*log, Held { index, head: Head { number: 0, hash: root_of(log) } });
+        index
+    }
+
+    /// Appends an entry to an own log.
+    pub fn append(&mut self, log: &LogId, body: &Body) -> (EntryRef, EntryHash) {
+        let bytes = body.to_bytes();
+        let index = self.index_of(log);
+        let head = self.head(log);
+        let hash = next_hash(&head, &bytes);
+        let number = head.number + 1;
+        self.stage_own(log, number, bytes, hash);
+        self.set_head(log, Head { number, hash });
+        (EntryRef { log: index, number }, hash)
+    }
+
+    /// Appends entries of another's log that were checked against its head, with the signature on the last.
+    pub fn extend(&mut self, log: &LogId, entries: &[ChainedEntry], signature: Signature) -> u32 {
+        let index = self.index_of(log);
+        if let (Some(first), Some(last)) = (entries.first(), entries.last()) {
+            debug_assert_eq!(first.number, self.head(log).number + 1);
+            self.staged.entry(*log).or_default().push(Staged {
+                from: first.number,
+                bodies: entries.iter().map(|entry| entry.bytes.clone()).collect(),
+                signature: Some(signature),
+                end: last.hash,
+            });
+            self.set_head(log, Head { number: last.number, hash: last.hash });
+        }
+        index
+    }
+
+    /// Own entries of one step share signatures, as far as one signature may reach.
+    fn stage_own(&mut self, log: &LogId, number: u64, bytes: Vec<u8>, hash: EntryHash) {
+        let staged = self.staged.entry(*log).or_default();
+        if let Some(run) = staged.last_mut().filter(|run| run.signature.is_none()) {
+            let length: usize = run.bodies.iter().map(Vec::len).sum();
+            if run.bodies.len() < SUFFIX_ENTRIES_MAX / 2 && length + bytes.len() <= SUFFIX_BYTES_MAX / 2 {
+                run.bodies.push(bytes);
+                run.end = hash;
+                return;
+            }
+        }
+        staged.push(Staged { from: number, bodies: vec![bytes], signature: None, end: hash });
+    }
+
+    fn set_head(&mut self, log: &LogId, head: Head) {
+        if let Some(held) = self.held.get_mut(log) {
+            self.entries += head.number - held.head.number;
+            held.head = head;
+        }
+    }
+
+    /// Moves what is staged into a batch; own entries are signed with the key that `key_of` gives for their log.
+    /// Answers the suffixes that others may be told of.
+    pub fn write(&mut self, batch: &mut Batch, key_of: impl Fn(&LogId) -> Option<SigningKey>) -> Vec<Suffix> {
+        let mut fresh = Vec::new();
+        for (log, runs) in std::mem::take(&mut self.staged) {
+            let Some(Held { index, head }) = self.held.get(&log).copied() else { continue };
+            for run in runs {
+                let own = run.signature.is_none();
+                let signature = run.signature.or_else(|| key_of(&log).map(|key| sign(&run.end, &key)));
+                if own && let Some(signature) = signature {
+                    fresh.push(Suffix { log, from: run.from, bodies: run.bodies.clone(), signature });
+                }
+                let mut number = run.from;
+                let mut rest = run.bodies;
+                while !rest.is_empty() {
+                    let take = segment_length(&rest);
+                    let after = rest.split_off(take);
+                    let bodies = std::mem::replace(&mut rest, after);
+                    let signature = signature.filter(|_| rest.is_empty());
+                    let key = keys::segment(EntryRef { log: index, number });
+                    number += bodies.len() as u64;
+                    batch.put(key, Segment { bodies, signature }.to_bytes());
+                }
+            }
+            batch.put(keys::log(index), write_head(&log, &head));
+        }
+        fresh
+    }
+
+    /// The hash of an entry that is held: chained anew from the log's beginning.
+    pub fn hash_at(&self, log: &LogId, number: u64) -> Result<Option<EntryHash>, ReplicaError> {
+        let Some(held) = self.held.get(log).filter(|held| number <= held.head.number) else { return Ok(None) };
+        if number == held.head.number {
+            return Ok(Some(held.head.hash));
+        }
+        let mut head = Head { number: 0, hash: root_of(log) };
+        self.each_body(held.index, &mut |_, body| {
+            if head.number < number {
+                head = Head { number: head.number + 1, hash: next_hash(&head, body) };
+            }
+            Ok(())
+        })?;
+        Ok((head.number == number).then_some(head.hash))
+    }
+
+    /// Reads a log from its beginning, body by body. Ends early, without error, where an entry is missing.
+    pub fn each_body(
+        &self,
+        index: u32,
+        visit: &mut dyn FnMut(u64, &[u8]) -> Result<(), ReplicaError>,
+    ) -> Result<(), ReplicaError> {
+        self.each_segment(index, &mut |first, segment| {
+            segment.bodies.iter().zip(first..).try_for_each(|(body, number)| visit(number, body))
+        })
+    }
+
+    /// Reads a log from its beginning, segment by segment, each with the number of its first entry.
+    pub fn each_segment(
+        &self,
+        index: u32,
+        visit: &mut dyn FnMut(u64, &Segment) -> Result<(), ReplicaError>,
+    ) -> Result<(), ReplicaError> {
+        let prefix = keys::segment_prefix(index);
+        let mut result = Ok(());
+        let mut next = 1;
+        self.store.scan(&prefix, &prefix, &mut |key, value| {
+            let first = keys::read_entry(key).map_or(0, |at| at.number);
+            let step = match Segment::from_bytes(value) {
+                Ok(segment) if first == next => {
+                    next += segment.bodies.len() as u64;
+                    visit(first, &segment)
+                }
+                // What follows a gap proves nothing.
+                Ok(_) => return ControlFlow::Break(()),
+                Err(error) => Err(ReplicaError::Damaged(error.to_string())),
+            };
+            if step.is_err() {
+                result = step;
+                return ControlFlow::Break(());
+            }
+            ControlFlow::Continue(())
+        })?;
+        result
+    }
+
+    fn segment_at(&self, at: EntryRef) -> Result<(u64, Segment), ReplicaError> {
+        let missing = || ReplicaError::Damaged(format!("entry {} of log {} is missing", at.number, at.log));
+        let prefix = keys::segment_prefix(at.log);
+        let (key, value) = self.store.floor(&prefix, &keys::segment(at))?.ok_or_else(missing)?;
+        let first = keys::read_entry(&key).ok_or_else(missing)?.number;
+        let segment = Segment::from_bytes(&value).map_err(|error| ReplicaError::Damaged(error.to_string()))?;
+        if at.number - first < segment.bodies.len() as u64 { Ok((first, segment)) } else { Err(missing()) }
+    }
+
+    /// The bytes of an entry's body.
+    pub fn body_bytes(&self, at: EntryRef) -> Result<Vec<u8>, ReplicaError> {
+        let log = self.names.get(at.log as usize).ok_or_else(|| ReplicaError::damaged("a log has no name"))?;
+        for run in self.staged.get(log).into_iter().flatten() {
+            if let Some(body) = at.number.checked_sub(run.from).and_then(|index| run.bodies.get(index as usize)) {
+                return Ok(body.clone());
+            }
+        }
+        let (first, mut segment) = self.segment_at(at)?;
+        Ok(segment.bodies.swap_remove((at.number - first) as usize))
+    }
+
+    /// The next piece of a log from that number on, ending at a signed entry at or after `to` or at the limits.
+    pub fn suffix(&self, log: &LogId, from: u64, to: u64) -> Result<Option<Suffix>, ReplicaError> {
+        let Some(held) = self.held.get(log).filter(|held| from >= 1 && from <= held.head.number) else {
+            return Ok(None);
+        };
+        let (first, _) = self.segment_at(EntryRef { log: held.index, number: from })?;
+        let prefix = keys::segment_prefix(held.index);
+        let start = keys::segment(EntryRef { log: held.index, number: first });
+        let mut bodies: Vec<Vec<u8>> = Vec::new();
+        let mut best: Option<(usize, Signature)> = None;
+        let mut bytes = 0;
+        let mut number = first;
+        let mut damaged = false;
+        self.store.scan(&prefix, &start, &mut |_, value| {
+            let Ok(segment) = Segment::from_bytes(value) else {
+                damaged = true;
+                return ControlFlow::Break(());
+            };
+            for body in segment.bodies {
+                if number >= from {
+                    bytes += body.len();
+                    bodies.push(body);
+                }
+                number += 1;
+            }
+            // Within the limits of one signature's reach the first signed place must be taken, however far.
+            let within = bodies.len() <= SUFFIX_ENTRIES_MAX && bytes <= SUFFIX_BYTES_MAX;
+            if let Some(signature) = segment.signature
+                && !bodies.is_empty()
+                && (within || best.is_none())
+            {
+                best = Some((bodies.len(), signature));
+            }
+            if best.is_some() && (number > to || !within) {
+                return ControlFlow::Break(());
+            }
+            ControlFlow::Continue(())
+        })?;
+        let (count, signature) = best
+            .filter(|_| !damaged)
+            .ok_or_else(|| ReplicaError::Damaged(format!("no signed entry from {from} on in log {}", held.index)))?;
+        bodies.truncate(count);
+        Ok(Some(Suffix { log: *log, from, bodies, signature }))
+    }
+}
+
+impl<S: Store> Entries for Logs<S> {
+    fn log(&self, log: u32) -> Option<LogId> {
+        self.names.get(log as usize).copied()
+    }
+
+    fn body(&self, at: EntryRef) -> Result<Result<Body, BodyError>, ReplicaError> {
+        Ok(Body::from_bytes(&self.body_bytes(at)?))
+    }
+
+    fn positions(&self, document: &DocumentId) -> Result<Vec<EntryRef>, ReplicaError> {
+        let (key, unreadable) = match document {
+            DocumentId::Credit { id, .. } => (keys::credit(id), "a credit's record is unreadable"),
+            other => (keys::document(other), "a document's record is unreadable"),
+        };
+        let Some(bytes) = self.store.get(&key)? else { return Ok(Vec::new()) };
+        // A credit's record begins with its positions, so that both kinds are read alike.
+        let (positions, _) = postcard::take_from_bytes(&bytes).map_err(|_| ReplicaError::damaged(unreadable))?;
+        Ok(positions)
+    }
+}
+
+fn segment_length(bodies: &[Vec<u8>]) -> usize {
+    let mut bytes = 0;
+    let fits = bodies.iter().take(SEGMENT_ENTRIES).take_while(|body| {
+        bytes += body.len();
+        bytes <= SEGMENT_BYTES
+    });
+    fits.count().max(1)
+}
+
+fn write_head(log: &LogId, head: &Head) -> Vec<u8> {
+    [&log.to_bytes()[..], &head.number.to_be_bytes(), &head.hash].concat()
+}
+
+fn read_head(bytes: &[u8]) -> Option<(LogId, Head)> {
+    let (log, rest) = bytes.split_at_checked(45)?;
+    let (number, hash) = rest.split_first_chunk::<8>()?;
+    Some((LogId::from_bytes(log)?, Head { number: u64::from_be_bytes(*number), hash: hash.try_into().ok()? }))
+}

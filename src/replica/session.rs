@@ -1,0 +1,73 @@
+//! What is known of a connected device, and what it was asked.
+
+use std::collections::BTreeMap;
+
+use crate::log::{Digest, Head, LogId};
+use crate::membership::Certificate;
+use crate::model::{Scope, Timestamp};
+
+/// One connected device.
+#[derive(Debug)]
+pub(super) struct Session {
+    /// Since when, for those who do not say who they are.
+    pub since: Timestamp,
+    /// What it showed or is known by, once that is believed. Nothing else is heard before.
+    pub certificate: Option<Certificate>,
+    /// The digest it said last.
+    pub digest: Option<Digest>,
+    /// How far it said it holds each log.
+    pub theirs: BTreeMap<LogId, Head>,
+    /// How far it was asked for each log.
+    pub requested: BTreeMap<LogId, u64>,
+    /// Requests it has not finished answering.
+    pub outstanding: u32,
+    /// When it was last asked or last answered.
+    pub active_at: Timestamp,
+    /// When the digest was last sent.
+    pub compared_at: Timestamp,
+    /// Something changed here since; when.
+    pub changed_at: Option<Timestamp>,
+    /// Its clock less ours when it greeted, in milliseconds.
+    pub offset_ms: Option<i64>,
+    /// Whether it held what we held when we last compared.
+    pub in_step: bool,
+}
+
+impl Session {
+    pub fn new(now: Timestamp) -> Session {
+        Session {
+            since: now,
+            certificate: None,
+            digest: None,
+            theirs: BTreeMap::new(),
+            requested: BTreeMap::new(),
+            outstanding: 0,
+            active_at: now,
+            compared_at: now,
+            changed_at: None,
+            offset_ms: None,
+            in_step: false,
+        }
+    }
+
+    /// Takes what the device says of the logs of these scopes in the place of what it said before.
+    pub fn told(&mut self, scopes: &[Scope], positions: impl Iterator<Item = (LogId, Head)>) {
+        self.theirs.retain(|log, _| !scopes.contains(&log.scope));
+        self.theirs.extend(positions.filter(|(log, _)| scopes.contains(&log.scope)));
+    }
+
+    /// Forgets what was asked: to be asked again, of this device or another.
+    pub fn give_up(&mut self) {
+        self.outstanding = 0;
+        self.requested.clear();
+    }
+}
+
+/// What a device was last known to hold; kept when it goes.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    /// How far it holds each log.
+    pub numbers: BTreeMap<LogId, u64>,
+    /// When it last held all that we held.
+    pub in_step_at: Option<Timestamp>,
+}
