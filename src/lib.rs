@@ -20,4 +20,6 @@
 //! `cargo check --lib --no-default-features` proves it.
 
 pub mod model;
+#[cfg(feature = "node")]
+pub mod node;
 pub mod store;
