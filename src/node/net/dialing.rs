@@ -222,6 +222,14 @@ impl Dialing {
         Some(failure)
     }
 
+    /// All addresses of a target are ours. Without a key it is of no use; a peer may get another address later.
+    pub(super) fn is_ours(&mut self, id: TargetId, now: Instant) {
+        match self.targets.get_mut(&id) {
+            Some(target) if target.device.is_some() => target.state = State::Waiting { until: now + BACKOFF_MAX },
+            _ => drop(self.targets.remove(&id)),
+        }
+    }
+
     /// A dial reached ourselves: that address is never tried again.
     pub(super) fn reached_ourselves(&mut self, connection: ConnectionId) {
         if let Some(id) = self.dialled_as(connection) {

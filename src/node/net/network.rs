@@ -127,6 +127,11 @@ impl Network {
                 _ = tick.tick() => self.handle_tick().await,
             }
         }
+        // What was told before the stop holds, a `Trust` above all. Nothing can be told any more.
+        self.commands.close();
+        while let Ok(command) = self.commands.try_recv() {
+            self.handle_command(command).await;
+        }
         for (_, session) in std::mem::take(&mut self.sessions) {
             session.end().await;
         }
@@ -281,16 +286,21 @@ impl Network {
         }
         self.end_useless_sessions(now).await;
         let excluded = |device: &DeviceKey| self.sessions.contains_key(device) || self.bans.contains(device);
-        for dial in self.dialing.due(now, DIALS_PER_TICK, excluded) {
+        let listening: Vec<Multiaddr> = self.swarm.listeners().cloned().collect();
+        for mut dial in self.dialing.due(now, DIALS_PER_TICK, excluded) {
+            // From our own port to our own port TCP would meet itself, and no handshake would ever tell.
+            dial.addresses.retain(|address| !listening.contains(address));
+            let Some(first) = dial.addresses.first().cloned() else {
+                debug!("an address is our own");
+                self.dialing.is_ours(dial.target, now);
+                continue;
+            };
             let opts = match dial.device.as_ref().and_then(peer_of) {
                 // A connection that is closing still counts for libp2p; we know better who is connected.
                 Some(peer) => {
                     DialOpts::peer_id(peer).condition(PeerCondition::Always).addresses(dial.addresses).build()
                 }
-                None => match dial.addresses.into_iter().next() {
-                    Some(address) => DialOpts::unknown_peer_id().address(address).build(),
-                    None => continue,
-                },
+                None => DialOpts::unknown_peer_id().address(first).build(),
             };
             let connection = opts.connection_id();
             self.counters.dials.add();
