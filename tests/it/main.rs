@@ -2,3 +2,5 @@
 
 #[cfg(feature = "node")]
 mod net;
+#[cfg(feature = "node")]
+mod net_hostile;

@@ -131,7 +131,7 @@ async fn pair(seed: u8) -> (Node, Node) {
     (first, second)
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn frames_go_both_ways_in_order() {
     let (mut first, mut second) = pair(10).await;
     let sizes = [1, 7, FRAME_BYTES_MAX - 1, 2, FRAME_BYTES_MAX, 3];
@@ -151,7 +151,7 @@ async fn frames_go_both_ways_in_order() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_frame_too_large_ends_the_session_and_is_never_delivered() {
     let (mut first, mut second) = pair(20).await;
     first.send(second.device(), vec![1]).await;
@@ -166,7 +166,7 @@ async fn a_frame_too_large_ends_the_session_and_is_never_delivered() {
     assert_eq!(second.frame(first.device()).await, [3]);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn gossip_is_not_forwarded_until_it_is_judged() {
     let (first, mut middle) = pair(30).await;
     let mut last = start(config(32, &[&middle])).await;
@@ -213,7 +213,7 @@ async fn next_hint(node: &mut Node) -> Vec<u8> {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_peer_that_restarts_on_its_port_is_met_again_soon() {
     let (mut first, mut second) = pair(40).await;
     let (device, port) = (second.device(), bare(&second.address()));
@@ -234,7 +234,7 @@ async fn a_peer_that_restarts_on_its_port_is_met_again_soon() {
     assert_eq!(first.frame(device).await, [3]);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_configured_address_needs_no_key_and_its_key_may_change() {
     let first = start(config(50, &[])).await;
     let port = bare(&first.address());
@@ -247,7 +247,7 @@ async fn a_configured_address_needs_no_key_and_its_key_may_change() {
     dialer.connected(other.device()).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_ban_holds_both_ways_and_ends() {
     let (mut first, mut second) = pair(60).await;
     first.tell(NetCommand::Ban { peer: second.device(), for_: Duration::from_secs(3) }).await;
@@ -268,7 +268,7 @@ async fn a_ban_holds_both_ways_and_ends() {
     second.disconnected(first.device()).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_peer_that_never_reads_slows_no_other() {
     let mut sender = start(config(70, &[])).await;
     // Its events are never taken, so that its reader stops, its window closes, and the sender's queue fills.
@@ -304,7 +304,7 @@ async fn a_peer_that_never_reads_slows_no_other() {
     assert_eq!(honest.frame(sender.device()).await, [9]);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_address_book_survives_a_restart_and_damage() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let path: PathBuf = directory.path().join("peers.json");
@@ -312,6 +312,7 @@ async fn the_address_book_survives_a_restart_and_damage() {
     let mut other = start(config(80, &[])).await;
     let mut keeper = start(with_book(config(81, &[&other]))).await;
     keeper.connected(other.device()).await;
+    other.connected(keeper.device()).await;
     keeper.trust(other.device()).await;
     let keeper_device = keeper.device();
     keeper.handle.stop().await;
@@ -327,7 +328,7 @@ async fn the_address_book_survives_a_restart_and_damage() {
     damaged.connected(other.device()).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_unusable_listen_address_is_refused_by_name() {
     let first = start(config(90, &[])).await;
     let refused = |listen: Multiaddr| {
@@ -341,7 +342,7 @@ async fn an_unusable_listen_address_is_refused_by_name() {
     assert!(matches!(refused(datagrams), Some(NetError::ListenAddress { .. })));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_dials_itself_and_failures_are_told() {
     let mut first = start(config(95, &[])).await;
     let own = bare(&first.address());

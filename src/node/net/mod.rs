@@ -31,6 +31,7 @@ mod network;
 mod session;
 mod sessions;
 mod streams;
+mod swarm_events;
 
 use std::fmt;
 use std::path::PathBuf;

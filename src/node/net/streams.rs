@@ -280,4 +280,25 @@ mod tests {
         assert_eq!(queued, OUTBOX_BYTES_MAX / (OUTBOX_FRAME_OVERHEAD + 1));
         assert_eq!(outbox.push(vec![0]), Err(PushError::Full));
     }
+
+    fn delivery(room: usize) -> (Delivery, mpsc::Receiver<NetEvent>, watch::Sender<bool>) {
+        let (events, taken) = mpsc::channel(room);
+        let (announce, announced) = watch::channel(true);
+        let delivered = Arc::new(AtomicBool::new(false));
+        (Delivery { peer: DeviceKey([1; 32]), events, announced, delivered }, taken, announce)
+    }
+
+    #[tokio::test]
+    async fn a_reader_stops_at_an_oversize_frame_after_delivering_those_before() {
+        let mut bytes = Vec::new();
+        append(&mut bytes, b"good");
+        append(&mut bytes, b"");
+        bytes.extend_from_slice(&u32::MAX.to_be_bytes());
+        let (delivery, mut taken, _announce) = delivery(8);
+        let end = read_frames(&bytes[..], delivery).await;
+        assert!(matches!(end, ReadEnd::Oversize(Oversize(size)) if size == u32::MAX as usize));
+        let frame = NetEvent::Frame { peer: DeviceKey([1; 32]), frame: b"good".to_vec() };
+        assert_eq!(taken.recv().await, Some(frame));
+        assert_eq!(taken.recv().await, None, "a heartbeat is not passed up");
+    }
 }
