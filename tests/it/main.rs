@@ -4,6 +4,10 @@
 mod data_directory;
 #[cfg(feature = "node")]
 mod heads_file;
+#[cfg(feature = "node")]
+mod net;
+#[cfg(feature = "node")]
+mod net_hostile;
 mod store_conformance;
 #[cfg(feature = "node")]
 mod store_sled;

@@ -1,0 +1,127 @@
+//! The libp2p behaviours of a node, put together, and the swarm that runs them.
+//!
+//! Limits and bans come first, so that a refused connection costs the others nothing. What these libraries offer
+//! beyond this (relaying, name lookup, hole punching) is not used.
+
+use std::io;
+
+use libp2p::allow_block_list::{self, BlockedPeers};
+use libp2p::connection_limits::{self, ConnectionLimits};
+use libp2p::core::transport::ListenerId;
+use libp2p::gossipsub::{self, MessageAuthenticity, MessageId, ValidationMode};
+use libp2p::identity::Keypair;
+use libp2p::swarm::NetworkBehaviour;
+use libp2p::swarm::behaviour::toggle::Toggle;
+use libp2p::swarm::behaviour::{FromSwarm, NewListenAddr};
+use libp2p::{Multiaddr, PeerId, Swarm, SwarmBuilder, identify, mdns, noise, tcp, yamux};
+use tracing::warn;
+
+use super::error::NetError;
+use super::frames;
+use super::limits::{
+    GOSSIP_BYTES_MAX, GOSSIP_QUEUE_MAX, HANDSHAKE_MAX, IDLE_CONNECTION, INCOMING_MAX, MDNS_QUERY_INTERVAL, PENDING_MAX,
+    PER_PEER_MAX, STREAMS_NEGOTIATING_MAX, YAMUX_STREAMS_MAX,
+};
+
+/// What identify says we speak.
+const PROTOCOL_VERSION: &str = "/ucash/1";
+
+/// Everything that runs on our connections.
+#[derive(NetworkBehaviour)]
+pub(super) struct Behaviour {
+    pub(super) limits: connection_limits::Behaviour,
+    pub(super) blocked: allow_block_list::Behaviour<BlockedPeers>,
+    pub(super) frames: frames::Behaviour,
+    pub(super) gossip: gossipsub::Behaviour,
+    pub(super) identify: identify::Behaviour,
+    pub(super) mdns: Toggle<mdns::tokio::Behaviour>,
+}
+
+/// Builds the swarm of a device. mDNS that cannot start (no multicast here) is left out with a warning.
+pub(super) fn build_swarm(keypair: Keypair, with_mdns: bool) -> Result<Swarm<Behaviour>, NetError> {
+    let setup = |reason: String| NetError::Setup { reason };
+    let gossip = gossip().map_err(setup)?;
+    let peer = keypair.public().to_peer_id();
+    let identify = identify::Config::new(PROTOCOL_VERSION.into(), keypair.public())
+        .with_agent_version(concat!("ucash/", env!("CARGO_PKG_VERSION")).into())
+        .with_push_listen_addr_updates(true)
+        .with_cache_size(0);
+    let limits = ConnectionLimits::default()
+        .with_max_pending_incoming(Some(PENDING_MAX))
+        .with_max_pending_outgoing(Some(PENDING_MAX))
+        .with_max_established_incoming(Some(INCOMING_MAX))
+        .with_max_established_per_peer(Some(PER_PEER_MAX));
+    let mdns = if with_mdns {
+        new_mdns(peer, &[]).inspect_err(|error| warn!(%error, "mDNS cannot start, going on without it")).ok()
+    } else {
+        None
+    };
+    let behaviour = Behaviour {
+        limits: connection_limits::Behaviour::new(limits),
+        blocked: allow_block_list::Behaviour::default(),
+        frames: frames::Behaviour::default(),
+        gossip,
+        identify: identify::Behaviour::new(identify),
+        mdns: Toggle::from(mdns),
+    };
+    let muxer = || {
+        let mut config = yamux::Config::default();
+        config.set_max_num_streams(YAMUX_STREAMS_MAX);
+        config
+    };
+    let builder = SwarmBuilder::with_existing_identity(keypair)
+        .with_tokio()
+        .with_tcp(tcp::Config::default().nodelay(true), noise::Config::new, muxer)
+        .map_err(|error| setup(error.to_string()))?
+        .with_behaviour(|_| behaviour)
+        // The behaviour exists already, so this step has no way to fail.
+        .map_err(|error| setup(error.to_string()))?
+        .with_swarm_config(|config| {
+            config
+                .with_idle_connection_timeout(IDLE_CONNECTION)
+                .with_max_negotiating_inbound_streams(STREAMS_NEGOTIATING_MAX)
+        })
+        .with_connection_timeout(HANDSHAKE_MAX);
+    Ok(builder.build())
+}
+
+fn gossip() -> Result<gossipsub::Behaviour, String> {
+    let config = gossipsub::ConfigBuilder::default()
+        // What is gossiped is sealed and signed by its author; a second name on it would only leak who spoke.
+        .validation_mode(ValidationMode::Anonymous)
+        .message_id_fn(|message| MessageId::new(blake3::hash(&message.data).as_bytes()))
+        .validate_messages()
+        .flood_publish(true)
+        .max_transmit_size(GOSSIP_BYTES_MAX + GOSSIP_ENVELOPE_BYTES)
+        .connection_handler_queue_len(GOSSIP_QUEUE_MAX)
+        // One to twenty peers: the usual mesh of six would be every shop there is.
+        .mesh_n(4)
+        .mesh_n_low(2)
+        .mesh_n_high(8)
+        .mesh_outbound_min(1)
+        .gossip_lazy(4)
+        .heartbeat_interval(std::time::Duration::from_secs(1))
+        // The usual five seconds would leave a node that just came back without a mesh.
+        .heartbeat_initial_delay(std::time::Duration::from_millis(100))
+        .build()
+        .map_err(|error| error.to_string())?;
+    gossipsub::Behaviour::new(MessageAuthenticity::Anonymous, config).map_err(str::to_string)
+}
+
+/// What gossip adds around a message: topic and lengths.
+const GOSSIP_ENVELOPE_BYTES: usize = 1024;
+
+/// A fresh mDNS behaviour that announces these addresses.
+///
+/// # Errors
+/// The operating system's, if interfaces cannot be watched.
+pub(super) fn new_mdns(own: PeerId, listening: &[Multiaddr]) -> io::Result<mdns::tokio::Behaviour> {
+    let config = mdns::Config { query_interval: MDNS_QUERY_INTERVAL, ..mdns::Config::default() };
+    let mut behaviour = mdns::tokio::Behaviour::new(config, own)?;
+    for addr in listening {
+        // One that is started late has missed the swarm's own announcements.
+        let listener_id = ListenerId::next();
+        behaviour.on_swarm_event(FromSwarm::NewListenAddr(NewListenAddr { listener_id, addr }));
+    }
+    Ok(behaviour)
+}

@@ -1,0 +1,62 @@
+//! What the network counts for the operator. Numbers only: no addresses, no payloads.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Totals since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NetCounters {
+    /// Peers cut off because they announced a frame beyond the limit.
+    pub frames_oversize: u64,
+    /// Sessions ended because a peer did not take what was queued for it.
+    pub outboxes_full: u64,
+    /// Sessions ended because a peer was silent or never opened its stream.
+    pub peers_silent: u64,
+    /// Sessions ended because a peer opened streams without end.
+    pub streams_flooded: u64,
+    /// Gossip dropped because the consumer was slow.
+    pub gossip_dropped: u64,
+    /// Dials begun.
+    pub dials: u64,
+    /// Dials failed.
+    pub dials_failed: u64,
+}
+
+/// The counters as the network's loop writes them.
+#[derive(Default)]
+pub(super) struct Counters {
+    pub(super) frames_oversize: Counter,
+    pub(super) outboxes_full: Counter,
+    pub(super) peers_silent: Counter,
+    pub(super) streams_flooded: Counter,
+    pub(super) gossip_dropped: Counter,
+    pub(super) dials: Counter,
+    pub(super) dials_failed: Counter,
+}
+
+/// One number, only ever growing.
+#[derive(Default)]
+pub(super) struct Counter(AtomicU64);
+
+impl Counter {
+    pub(super) fn add(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Counters {
+    pub(super) fn snapshot(&self) -> NetCounters {
+        NetCounters {
+            frames_oversize: self.frames_oversize.get(),
+            outboxes_full: self.outboxes_full.get(),
+            peers_silent: self.peers_silent.get(),
+            streams_flooded: self.streams_flooded.get(),
+            gossip_dropped: self.gossip_dropped.get(),
+            dials: self.dials.get(),
+            dials_failed: self.dials_failed.get(),
+        }
+    }
+}

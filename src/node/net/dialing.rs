@@ -1,0 +1,376 @@
+//! Whom to dial, when: targets with their back-off. Pure: the time and the jitter are handed in.
+//!
+//! | origin | comes from | kept |
+//! | --- | --- | --- |
+//! | `Configured` | the configuration | always |
+//! | `Trusted` | the address book, `Trust` | always |
+//! | `Asked` | `Dial` | until it was met and lost, or failed [`ASKED_TRIES_MAX`] times |
+//! | `Discovered` | mDNS | until its record expires or a newer find needs the place |
+//!
+//! A target with a device is one peer with its addresses; one without is a single address whose key is not known
+//! beforehand. Nothing here dials ourselves, and no target is dialled while its peer is connected or banned.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use libp2p::Multiaddr;
+use libp2p::swarm::ConnectionId;
+
+use super::limits::{
+    ASKED_TRIES_MAX, BACKOFF_MAX, BACKOFF_MIN, DISCOVERED_DIALS_MAX, DISCOVERED_MAX, PEER_ADDRESSES_MAX,
+    TARGETS_GIVEN_MAX,
+};
+use crate::model::DeviceKey;
+
+/// Where a target comes from; the earlier ones are dialled first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Origin {
+    Configured,
+    Trusted,
+    Asked,
+    Discovered,
+}
+
+/// Names a target as long as it is kept.
+pub(super) type TargetId = u64;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Waiting { until: Instant },
+    Dialing { connection: ConnectionId },
+}
+
+#[derive(Debug)]
+struct Target {
+    origin: Origin,
+    /// The key the target must have, if it was given.
+    device: Option<DeviceKey>,
+    addresses: Vec<Multiaddr>,
+    /// The key last met there, if none was given.
+    met: Option<DeviceKey>,
+    state: State,
+    failures: u32,
+}
+
+impl Target {
+    fn peer(&self) -> Option<DeviceKey> {
+        self.device.or(self.met)
+    }
+
+    fn is_dialing(&self) -> bool {
+        matches!(self.state, State::Dialing { .. })
+    }
+}
+
+/// A dial to begin.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Dial {
+    pub(super) target: TargetId,
+    pub(super) device: Option<DeviceKey>,
+    pub(super) addresses: Vec<Multiaddr>,
+}
+
+/// A dial that failed.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) origin: Origin,
+    pub(super) device: Option<DeviceKey>,
+    pub(super) address: Option<Multiaddr>,
+}
+
+/// All targets.
+pub(super) struct Dialing {
+    own: DeviceKey,
+    targets: BTreeMap<TargetId, Target>,
+    next_target: TargetId,
+}
+
+impl Dialing {
+    pub(super) fn new(own: DeviceKey) -> Dialing {
+        Dialing { own, targets: BTreeMap::new(), next_target: 0 }
+    }
+
+    /// Adds addresses of a peer, or one address without a peer's key. Says whether it was taken.
+    pub(super) fn add(
+        &mut self,
+        origin: Origin,
+        device: Option<DeviceKey>,
+        addresses: &[Multiaddr],
+        now: Instant,
+    ) -> bool {
+        if addresses.is_empty() || device == Some(self.own) {
+            return false;
+        }
+        let known = self.targets.values_mut().find(|target| match device {
+            Some(_) => target.device == device,
+            None => target.device.is_none() && target.addresses == addresses,
+        });
+        if let Some(target) = known {
+            if origin < target.origin || target.origin == Origin::Trusted {
+                // What comes from a better source goes before what is known already.
+                let mut merged = addresses.to_vec();
+                merged.extend(target.addresses.iter().filter(|known| !addresses.contains(known)).cloned());
+                target.addresses = merged;
+                target.origin = target.origin.min(origin);
+            } else {
+                let new: Vec<_> = addresses.iter().filter(|address| !target.addresses.contains(address)).collect();
+                target.addresses.extend(new.into_iter().cloned());
+            }
+            target.addresses.truncate(PEER_ADDRESSES_MAX);
+            if origin == Origin::Asked && !target.is_dialing() {
+                target.state = State::Waiting { until: now };
+                target.failures = 0;
+            }
+            return true;
+        }
+        if !self.make_room(origin) {
+            return false;
+        }
+        let addresses = addresses.iter().take(PEER_ADDRESSES_MAX).cloned().collect();
+        let state = State::Waiting { until: now };
+        self.targets.insert(self.next_target, Target { origin, device, addresses, met: None, state, failures: 0 });
+        self.next_target += 1;
+        true
+    }
+
+    fn make_room(&mut self, origin: Origin) -> bool {
+        let count = self.targets.values().filter(|target| target.origin == origin).count();
+        match origin {
+            // The address book is bounded itself.
+            Origin::Trusted => true,
+            Origin::Configured | Origin::Asked => count < TARGETS_GIVEN_MAX,
+            Origin::Discovered if count < DISCOVERED_MAX => true,
+            // In a storm of false finds, those that failed make room, so that a real one gets its turn.
+            Origin::Discovered => {
+                let finds = self.targets.iter().filter(|(_, target)| target.origin == Origin::Discovered);
+                let worst = finds.filter(|(_, target)| target.failures > 0 && !target.is_dialing());
+                match worst.max_by_key(|(_, target)| target.failures).map(|(id, _)| *id) {
+                    Some(id) => self.targets.remove(&id).is_some(),
+                    None => false,
+                }
+            }
+        }
+    }
+
+    /// Forgets an address that mDNS no longer vouches for.
+    pub(super) fn expire(&mut self, device: DeviceKey, address: &Multiaddr) {
+        self.targets.retain(|_, target| {
+            if target.origin == Origin::Discovered && target.device == Some(device) {
+                target.addresses.retain(|known| known != address);
+            }
+            !target.addresses.is_empty() || target.is_dialing()
+        });
+    }
+
+    /// Up to `max` dials that are due, the best origins first. `is_excluded` names peers that are connected or
+    /// banned. Each dial must be answered by [`Dialing::started`].
+    pub(super) fn due(&self, now: Instant, max: usize, is_excluded: impl Fn(&DeviceKey) -> bool) -> Vec<Dial> {
+        let in_flight: Vec<DeviceKey> =
+            self.targets.values().filter(|target| target.is_dialing()).filter_map(Target::peer).collect();
+        let finds = |target: &&Target| target.origin == Origin::Discovered && target.is_dialing();
+        let mut finds_allowed = DISCOVERED_DIALS_MAX.saturating_sub(self.targets.values().filter(finds).count());
+        let mut due: Vec<(Origin, Instant, TargetId)> = Vec::new();
+        for (id, target) in &self.targets {
+            let State::Waiting { until } = target.state else { continue };
+            let excluded = target.peer().is_some_and(|peer| is_excluded(&peer) || in_flight.contains(&peer));
+            if until <= now && !excluded && !target.addresses.is_empty() {
+                due.push((target.origin, until, *id));
+            }
+        }
+        due.sort();
+        let mut dials: Vec<Dial> = Vec::new();
+        // An address whose key was met and the address book's entry for that key are one peer: one dial.
+        let mut picked: Vec<DeviceKey> = Vec::new();
+        for (origin, _, id) in due {
+            let target = &self.targets[&id];
+            if dials.len() == max {
+                break;
+            }
+            if target.peer().is_some_and(|peer| picked.contains(&peer)) {
+                continue;
+            }
+            if origin == Origin::Discovered {
+                if finds_allowed == 0 {
+                    break;
+                }
+                finds_allowed -= 1;
+            }
+            picked.extend(target.peer());
+            dials.push(Dial { target: id, device: target.device, addresses: target.addresses.clone() });
+        }
+        dials
+    }
+
+    /// A dial was begun as this connection.
+    pub(super) fn started(&mut self, id: TargetId, connection: ConnectionId) {
+        if let Some(target) = self.targets.get_mut(&id) {
+            target.state = State::Dialing { connection };
+        }
+    }
+
+    /// A dial failed. Returns whose, unless the connection was none of ours.
+    pub(super) fn failed(&mut self, connection: ConnectionId, now: Instant, jitter: u32) -> Option<Failure> {
+        let id = self.dialled_as(connection)?;
+        let target = self.targets.get_mut(&id)?;
+        target.failures = target.failures.saturating_add(1);
+        target.state = State::Waiting { until: now + backoff(target.failures - 1, jitter) };
+        let failure =
+            Failure { origin: target.origin, device: target.device, address: target.addresses.first().cloned() };
+        if target.origin == Origin::Asked && target.failures >= ASKED_TRIES_MAX {
+            self.targets.remove(&id);
+        }
+        Some(failure)
+    }
+
+    /// All addresses of a target are ours. Without a key it is of no use; a peer may get another address later.
+    pub(super) fn is_ours(&mut self, id: TargetId, now: Instant) {
+        match self.targets.get_mut(&id) {
+            Some(target) if target.device.is_some() => target.state = State::Waiting { until: now + BACKOFF_MAX },
+            _ => drop(self.targets.remove(&id)),
+        }
+    }
+
+    /// A dial reached ourselves: that address is never tried again.
+    pub(super) fn reached_ourselves(&mut self, connection: ConnectionId) {
+        if let Some(id) = self.dialled_as(connection) {
+            self.targets.remove(&id);
+        }
+    }
+
+    /// A connection with a peer was made, by us or by them.
+    pub(super) fn connected(&mut self, connection: ConnectionId, device: DeviceKey, now: Instant) {
+        for target in self.targets.values_mut() {
+            if target.state == (State::Dialing { connection }) {
+                target.state = State::Waiting { until: now };
+                if target.device.is_none() {
+                    target.met = Some(device);
+                }
+            }
+        }
+    }
+
+    /// The last connection with a peer is gone. `was_live` says that the peer had really taken part, which starts
+    /// the back-off anew; a peer that hangs up at once backs off further.
+    pub(super) fn disconnected(&mut self, device: DeviceKey, was_live: bool, now: Instant, jitter: u32) {
+        self.targets.retain(|_, target| target.peer() != Some(device) || target.origin != Origin::Asked);
+        for target in self.targets.values_mut() {
+            if target.peer() != Some(device) || target.is_dialing() {
+                continue;
+            }
+            target.failures = if was_live { 0 } else { target.failures.saturating_add(1) };
+            target.state = State::Waiting { until: now + backoff(target.failures.saturating_sub(1), jitter) };
+        }
+    }
+
+    fn dialled_as(&self, connection: ConnectionId) -> Option<TargetId> {
+        let mut targets = self.targets.iter();
+        targets.find(|(_, target)| target.state == State::Dialing { connection }).map(|(id, _)| *id)
+    }
+}
+
+/// One second doubling to sixty, less up to a half by jitter, so that devices cut off together do not return
+/// together.
+fn backoff(failures_before: u32, jitter: u32) -> Duration {
+    let full = BACKOFF_MIN.saturating_mul(1 << failures_before.min(16)).min(BACKOFF_MAX);
+    let half = full / 2;
+    let spread = u64::from(jitter) * half.as_millis() as u64 / u64::from(u32::MAX);
+    full - Duration::from_millis(spread)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn device(number: u16) -> DeviceKey {
+        let mut key = [0; 32];
+        key[..2].copy_from_slice(&number.to_be_bytes());
+        DeviceKey(key)
+    }
+
+    fn address(port: u16) -> Vec<Multiaddr> {
+        vec![format!("/ip4/192.168.1.7/tcp/{port}").parse().expect("a well-formed address")]
+    }
+
+    fn nobody(_: &DeviceKey) -> bool {
+        false
+    }
+
+    const OWN: u16 = 0xffff;
+
+    #[test]
+    fn backoff_doubles_to_a_minute_and_jitter_shortens_it() {
+        let seconds: Vec<u64> = (0..9).map(|failures| backoff(failures, 0).as_secs()).collect();
+        assert_eq!(seconds, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
+        assert_eq!(backoff(0, u32::MAX), Duration::from_millis(500));
+        assert_eq!(backoff(u32::MAX, u32::MAX), Duration::from_secs(30));
+    }
+
+    #[test]
+    fn a_failed_target_waits_and_a_lost_live_one_hardly() {
+        let now = Instant::now();
+        let mut dialing = Dialing::new(device(OWN));
+        dialing.add(Origin::Configured, None, &address(1), now);
+        for (failure, wait) in [1, 2, 4, 8].into_iter().enumerate() {
+            let at = now + Duration::from_secs(100 * failure as u64);
+            let dial = dialing.due(at, 9, nobody).pop().expect("due");
+            let connection = ConnectionId::new_unchecked(failure);
+            dialing.started(dial.target, connection);
+            assert_eq!(dialing.due(at, 9, nobody), [], "one dial at a time");
+            assert!(dialing.failed(connection, at, 0).is_some());
+            assert_eq!(dialing.due(at + Duration::from_millis(wait * 1000 - 1), 9, nobody), []);
+            assert_eq!(dialing.due(at + Duration::from_secs(wait), 9, nobody).len(), 1);
+        }
+        let connection = ConnectionId::new_unchecked(99);
+        dialing.started(0, connection);
+        dialing.connected(connection, device(1), now);
+        assert_eq!(dialing.due(now, 9, |peer| *peer == device(1)), [], "connected, by the key that was met");
+        dialing.disconnected(device(1), true, now, 0);
+        assert_eq!(dialing.due(now + BACKOFF_MIN, 9, nobody).len(), 1);
+    }
+
+    #[test]
+    fn a_storm_of_finds_is_bounded_and_does_not_delay_the_configured() {
+        let now = Instant::now();
+        let mut dialing = Dialing::new(device(OWN));
+        for number in 0..10_000 {
+            dialing.add(Origin::Discovered, Some(device(number)), &address(1), now);
+        }
+        assert_eq!(dialing.targets.len(), DISCOVERED_MAX);
+        dialing.add(Origin::Configured, Some(device(20_000)), &address(2), now + Duration::from_secs(1));
+        let later = now + Duration::from_secs(2);
+        let dials = dialing.due(later, 1000, nobody);
+        assert_eq!(dials[0].device, Some(device(20_000)));
+        assert_eq!(dials.len(), 1 + DISCOVERED_DIALS_MAX);
+        // A find that failed makes room for a new one.
+        let connection = ConnectionId::new_unchecked(1);
+        dialing.started(dials[1].target, connection);
+        dialing.failed(connection, later, 0);
+        assert!(dialing.add(Origin::Discovered, Some(device(30_000)), &address(1), later));
+        assert_eq!(dialing.targets.len(), DISCOVERED_MAX + 1);
+    }
+
+    #[test]
+    fn we_are_never_dialled() {
+        let now = Instant::now();
+        let mut dialing = Dialing::new(device(OWN));
+        assert!(!dialing.add(Origin::Configured, Some(device(OWN)), &address(1), now));
+        dialing.add(Origin::Configured, None, &address(1), now);
+        dialing.started(0, ConnectionId::new_unchecked(1));
+        dialing.reached_ourselves(ConnectionId::new_unchecked(1));
+        assert_eq!(dialing.due(now, 9, nobody), []);
+    }
+
+    #[test]
+    fn an_address_that_was_asked_for_is_forgotten_after_some_tries() {
+        let mut now = Instant::now();
+        let mut dialing = Dialing::new(device(OWN));
+        dialing.add(Origin::Asked, None, &address(1), now);
+        for attempt in 0..ASKED_TRIES_MAX as usize {
+            now += BACKOFF_MAX;
+            let dial = dialing.due(now, 9, nobody).pop().expect("due");
+            dialing.started(dial.target, ConnectionId::new_unchecked(attempt));
+            dialing.failed(ConnectionId::new_unchecked(attempt), now, 0);
+        }
+        assert_eq!(dialing.due(now + BACKOFF_MAX, 9, nobody), []);
+    }
+}

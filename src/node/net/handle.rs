@@ -1,0 +1,137 @@
+//! Starting a network, and the handle that its owner keeps.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use libp2p::identity::Keypair;
+use libp2p::multiaddr::Protocol;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+
+use super::behaviour::build_swarm;
+use super::counters::Counters;
+use super::keys::device_of;
+use super::limits::{COMMANDS_PENDING_MAX, LISTEN_WAIT};
+use super::network::Network;
+use super::{DeviceKey, Multiaddr, NetCommand, NetConfig, NetCounters, NetError, NetEvent};
+
+/// What is known about our listeners.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Listening {
+    /// Listeners that have not reported an address yet.
+    pub(super) waiting: usize,
+    /// Real addresses, each ending in our `/p2p/` key.
+    pub(super) addresses: Vec<Multiaddr>,
+    /// Why a listener closed before it had an address.
+    pub(super) failed: Option<String>,
+}
+
+/// A running network. Dropping it stops the network, too, without waiting for the end.
+pub struct NetHandle {
+    /// The device's libp2p peer id, as text: what stands behind `/p2p/` in its addresses.
+    pub peer_id: String,
+    /// The device's key.
+    pub device: DeviceKey,
+    /// Where commands go. Bounded; the network takes commands even while its events wait, so that whoever sends
+    /// a command and takes events in one loop cannot lock itself up.
+    pub commands: mpsc::Sender<NetCommand>,
+    listening: watch::Receiver<Listening>,
+    counters: Arc<Counters>,
+    stop: Option<oneshot::Sender<()>>,
+    task: JoinHandle<()>,
+}
+
+impl NetHandle {
+    /// Waits until every listener has a real address, and returns those known by then, each ending in our `/p2p/`
+    /// key. Returns at once when they are known already.
+    ///
+    /// # Errors
+    /// [`NetError::ListenerClosed`] if a listener broke down, [`NetError::NotReady`] if it takes longer than some
+    /// seconds, [`NetError::Stopped`] if the network ended.
+    pub async fn listening(&self) -> Result<Vec<Multiaddr>, NetError> {
+        let mut listening = self.listening.clone();
+        let ready = listening.wait_for(|state| state.waiting == 0 || state.failed.is_some());
+        let state = match tokio::time::timeout(LISTEN_WAIT, ready).await {
+            Ok(Ok(state)) => state.clone(),
+            Ok(Err(_)) => return Err(NetError::Stopped),
+            Err(_) => return Err(NetError::NotReady),
+        };
+        match state.failed {
+            Some(reason) => Err(NetError::ListenerClosed { reason }),
+            None => Ok(state.addresses),
+        }
+    }
+
+    /// Totals since the start.
+    pub fn counters(&self) -> NetCounters {
+        self.counters.snapshot()
+    }
+
+    /// Stops: connections are closed, the address book is on disk and the ports are free when it returns.
+    pub async fn stop(mut self) {
+        drop(self.stop.take());
+        // A loop that panicked has stopped as well.
+        let _ = self.task.await;
+    }
+}
+
+/// Starts a network on the current tokio runtime. Its events go to `events`; while that channel is full the
+/// network waits, and its peers with it.
+///
+/// When this returns, the listening sockets are bound; their real addresses are told by [`NetHandle::listening`]
+/// and [`NetEvent::Listening`].
+///
+/// # Errors
+/// [`NetError::NoRuntime`], [`NetError::SecretKey`], [`NetError::ListenAddress`], [`NetError::Listen`] and
+/// [`NetError::Setup`]; nothing is left running then.
+pub fn spawn(config: NetConfig, events: mpsc::Sender<NetEvent>) -> Result<NetHandle, NetError> {
+    if tokio::runtime::Handle::try_current().is_err() {
+        return Err(NetError::NoRuntime);
+    }
+    let keypair = Keypair::ed25519_from_bytes(config.secret_key).map_err(|_| NetError::SecretKey)?;
+    let peer = keypair.public().to_peer_id();
+    let device = device_of(&peer).ok_or(NetError::SecretKey)?;
+    // All are tried before the first is taken, since `[::]` and `0.0.0.0` would stand in each other's way here.
+    config.listen.iter().try_for_each(try_bind)?;
+    let mut swarm = build_swarm(keypair, config.mdns)?;
+    let mut listeners = Vec::new();
+    for address in &config.listen {
+        let listener = swarm.listen_on(address.clone()).map_err(|error| NetError::Listen {
+            address: address.clone(),
+            source: std::io::Error::other(error.to_string()),
+        })?;
+        listeners.push(listener);
+    }
+
+    let (commands, commands_taken) = mpsc::channel(COMMANDS_PENDING_MAX);
+    let (listening_told, listening) = watch::channel(Listening { waiting: listeners.len(), ..Listening::default() });
+    let (stop, stopped) = oneshot::channel();
+    let counters = Arc::new(Counters::default());
+    let network =
+        Network::new(config, swarm, listeners, device, events, commands_taken, listening_told, counters.clone());
+    let task = tokio::spawn(network.run(stopped));
+    Ok(NetHandle { peer_id: peer.to_string(), device, commands, listening, counters, stop: Some(stop), task })
+}
+
+/// Finds out whether an address is usable. libp2p shares ports between sockets so that dials can come from the
+/// listening port; the system would let a second node listen on the same port and halve the connections of both.
+fn try_bind(address: &Multiaddr) -> Result<(), NetError> {
+    let socket = socket_address(address).ok_or_else(|| NetError::ListenAddress { address: address.clone() })?;
+    match TcpListener::bind(socket) {
+        Ok(_) => Ok(()),
+        Err(source) => Err(NetError::Listen { address: address.clone(), source }),
+    }
+}
+
+fn socket_address(address: &Multiaddr) -> Option<SocketAddr> {
+    let mut parts = address.iter();
+    let ip = match parts.next()? {
+        Protocol::Ip4(ip) => ip.into(),
+        Protocol::Ip6(ip) => ip.into(),
+        _ => return None,
+    };
+    match (parts.next()?, parts.next()) {
+        (Protocol::Tcp(port), None) => Some(SocketAddr::new(ip, port)),
+        _ => None,
+    }
+}

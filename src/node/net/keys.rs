@@ -1,0 +1,100 @@
+//! Device keys and libp2p's peer ids: the same Ed25519 key in two spellings.
+//!
+//! A peer id is the identity multihash of the key's protobuf form, so both directions are exact. Nothing here
+//! accepts a key of another kind.
+
+use libp2p::multiaddr::Protocol;
+use libp2p::{Multiaddr, PeerId, identity};
+
+use super::limits::ADDRESS_BYTES_MAX;
+use crate::model::DeviceKey;
+
+/// Multihash code of "identity": the digest is the key itself.
+const IDENTITY_CODE: u64 = 0;
+/// Protobuf of a public key: field 1 (kind) is 1 (Ed25519), field 2 (bytes) has 32 bytes.
+const ED25519_PREFIX: [u8; 4] = [0x08, 0x01, 0x12, 0x20];
+
+/// The device behind a peer id, or `None` if its key is not an Ed25519 key.
+pub(super) fn device_of(peer: &PeerId) -> Option<DeviceKey> {
+    let hash = peer.as_ref();
+    if hash.code() != IDENTITY_CODE {
+        return None;
+    }
+    let key = hash.digest().strip_prefix(&ED25519_PREFIX)?;
+    key.try_into().ok().map(DeviceKey)
+}
+
+/// The peer id of a device, or `None` if the 32 bytes are no point of the curve.
+pub(super) fn peer_of(device: &DeviceKey) -> Option<PeerId> {
+    let key = identity::ed25519::PublicKey::try_from_bytes(&device.0).ok()?;
+    Some(identity::PublicKey::from(key).to_peer_id())
+}
+
+/// An address without its `/p2p/` end, and the peer that end named.
+pub(super) fn split_peer(mut address: Multiaddr) -> (Multiaddr, Option<PeerId>) {
+    match address.pop() {
+        Some(Protocol::P2p(peer)) => (address, Some(peer)),
+        Some(other) => {
+            address.push(other);
+            (address, None)
+        }
+        None => (address, None),
+    }
+}
+
+/// Whether an address heard from someone else is worth dialling: plain TCP to a definite IP address.
+pub(super) fn is_dialable(address: &Multiaddr) -> bool {
+    let mut parts = address.iter();
+    let host_is_definite = match parts.next() {
+        Some(Protocol::Ip4(ip)) => !ip.is_unspecified() && !ip.is_multicast() && !ip.is_broadcast(),
+        Some(Protocol::Ip6(ip)) => !ip.is_unspecified() && !ip.is_multicast(),
+        _ => false,
+    };
+    let port_is_definite = matches!(parts.next(), Some(Protocol::Tcp(port)) if port != 0);
+    host_is_definite && port_is_definite && parts.next().is_none() && address.len() <= ADDRESS_BYTES_MAX
+}
+
+/// Whether an address means this machine only.
+pub(super) fn is_loopback(address: &Multiaddr) -> bool {
+    match address.iter().next() {
+        Some(Protocol::Ip4(ip)) => ip.is_loopback(),
+        Some(Protocol::Ip6(ip)) => ip.is_loopback(),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_go_both_ways() {
+        let keypair = identity::Keypair::generate_ed25519();
+        let peer = keypair.public().to_peer_id();
+        let device = device_of(&peer).expect("an Ed25519 peer id names its key");
+        assert_eq!(peer_of(&device), Some(peer));
+    }
+
+    #[test]
+    fn other_kinds_are_refused() {
+        // A random peer id is an identity hash of arbitrary bytes, and no key.
+        assert_eq!(device_of(&PeerId::random()), None);
+    }
+
+    #[test]
+    fn addresses_are_judged() {
+        let cases = [
+            ("/ip4/192.168.1.7/tcp/4001", true),
+            ("/ip6/fe80::1/tcp/4001", true),
+            ("/ip4/0.0.0.0/tcp/4001", false),
+            ("/ip4/192.168.1.7/tcp/0", false),
+            ("/ip4/192.168.1.7/udp/4001", false),
+            ("/ip4/224.0.0.1/tcp/4001", false),
+            ("/ip4/192.168.1.7/tcp/4001/ws", false),
+        ];
+        for (text, expected) in cases {
+            let address: Multiaddr = text.parse().expect("a well-formed address");
+            assert_eq!(is_dialable(&address), expected, "{text}");
+        }
+    }
+}

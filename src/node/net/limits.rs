@@ -1,0 +1,128 @@
+//! Every bound of the network layer, each with its reason. Nothing here is negotiated with a peer.
+
+use std::time::Duration;
+
+/// Longest frame. A suffix of a log is sent in pieces of at most this size, so that one lost connection costs at
+/// most one of them, and a stranger can make us hold no more.
+pub const FRAME_BYTES_MAX: usize = 1 << 20;
+
+/// What one peer's outbound queue may hold. Eight of the largest frames: enough to keep a link busy, little enough
+/// that 128 slow peers cannot take a small machine's memory at once.
+pub const OUTBOX_BYTES_MAX: usize = 8 << 20;
+
+/// What a queued frame counts beyond its bytes, so that a million empty-looking frames are bounded too.
+pub(super) const OUTBOX_FRAME_OVERHEAD: usize = 64;
+
+/// Queued frames are joined up to this size before one write: fewer packets for many small frames.
+pub(super) const WRITE_JOIN_BYTES: usize = 64 << 10;
+
+/// How much is read from a stream at a time. A frame's buffer grows with what has really arrived, never with what
+/// its length claims.
+pub(super) const READ_CHUNK_BYTES: usize = 16 << 10;
+
+/// An idle outbound stream carries an empty frame this often. TCP alone may take a quarter of an hour to notice
+/// that the other device lost its power.
+pub(super) const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// A peer from which nothing came for this long is gone: three heartbeats may be lost.
+pub(super) const SILENCE_MAX: Duration = Duration::from_secs(50);
+
+/// A connection on which the peer has opened no frame stream after this long is of no use.
+pub(super) const STREAM_WAIT: Duration = Duration::from_secs(30);
+
+/// How often an outbound stream that died before any frame was written to it is opened again.
+pub(super) const STREAM_REOPENS_MAX: u32 = 3;
+
+/// How many inbound streams one peer may open in one session. An honest peer opens one, and a few more if streams
+/// die; more is a flood.
+pub(super) const STREAMS_INBOUND_MAX: u32 = 8;
+
+/// Streams of one connection, all protocols: ours, gossip, identify, with room to spare.
+pub(super) const YAMUX_STREAMS_MAX: usize = 32;
+
+/// Inbound streams of one connection that are still being negotiated.
+pub(super) const STREAMS_NEGOTIATING_MAX: usize = 16;
+
+/// Longest gossip message. Gossip is a hint: what is larger travels in frames.
+pub const GOSSIP_BYTES_MAX: usize = 64 << 10;
+
+/// Gossip messages waiting for one slow connection before further ones are dropped: 4 MiB at most.
+pub(super) const GOSSIP_QUEUE_MAX: usize = 64;
+
+/// Gossip is dropped while this many events wait for the consumer. The comparison of logs repairs it.
+pub(super) const GOSSIP_PENDING_MAX: usize = 64;
+
+/// While this many events wait for the consumer the swarm is not polled, and so accepts and reads nothing.
+pub(super) const EVENTS_PENDING_MAX: usize = 256;
+
+/// Commands waiting for the network loop.
+pub(super) const COMMANDS_PENDING_MAX: usize = 1024;
+
+/// Reports of stream tasks waiting for the network loop; a task waits when it is full.
+pub(super) const REPORTS_PENDING_MAX: usize = 256;
+
+/// Connections that others opened to us. A relay of a region has some tens of shops.
+pub(super) const INCOMING_MAX: u32 = 128;
+
+/// Connections with one peer: two that crossed, and two of a peer that lost its old ones without our noticing.
+pub(super) const PER_PEER_MAX: u32 = 4;
+
+/// Handshakes at one time, in each direction: each costs a key agreement.
+pub(super) const PENDING_MAX: u32 = 64;
+
+/// A connection that carries no stream is closed after this long. Ours carry one always.
+pub(super) const IDLE_CONNECTION: Duration = Duration::from_secs(60);
+
+/// A dial or a handshake that takes longer has failed. A 2G link answers within some seconds.
+pub(super) const HANDSHAKE_MAX: Duration = Duration::from_secs(20);
+
+/// How often the loop looks at what is due.
+pub(super) const TICK: Duration = Duration::from_millis(250);
+
+/// Dials begun per tick: with four ticks a second, at most eight a second whatever is announced.
+pub(super) const DIALS_PER_TICK: usize = 2;
+
+/// Dials to mDNS finds under way at one time. Anyone on the local network can announce addresses that never
+/// answer; the rest of [`PENDING_MAX`] stays free for peers we know.
+pub(super) const DISCOVERED_DIALS_MAX: usize = 16;
+
+/// First back-off of a peer that does not answer.
+pub(super) const BACKOFF_MIN: Duration = Duration::from_secs(1);
+
+/// Longest back-off: a peer that comes back is met within a minute even if it cannot dial us.
+pub(super) const BACKOFF_MAX: Duration = Duration::from_secs(60);
+
+/// How often an address given by a command is tried before it is forgotten. It was typed or scanned by someone who
+/// waits and will do it again.
+pub(super) const ASKED_TRIES_MAX: u32 = 5;
+
+/// Targets given by configuration and by commands, each.
+pub(super) const TARGETS_GIVEN_MAX: usize = 256;
+
+/// mDNS finds kept. A market hall has fewer devices; a storm of false ones has more.
+pub(super) const DISCOVERED_MAX: usize = 256;
+
+/// Records kept by the mDNS behaviour itself, which has no bound and searches them one by one. Beyond, it is
+/// started afresh.
+pub(super) const MDNS_RECORDS_MAX: usize = 1024;
+
+/// mDNS query interval. The library's five minutes are longer than people wait.
+pub(super) const MDNS_QUERY_INTERVAL: Duration = Duration::from_secs(30);
+
+/// Peers in the address book.
+pub(super) const BOOK_PEERS_MAX: usize = 256;
+
+/// Addresses kept of one peer.
+pub(super) const PEER_ADDRESSES_MAX: usize = 8;
+
+/// Longest address kept, in bytes of its binary form.
+pub(super) const ADDRESS_BYTES_MAX: usize = 128;
+
+/// Largest address book read: what [`BOOK_PEERS_MAX`] and [`PEER_ADDRESSES_MAX`] can need, rounded up.
+pub(super) const BOOK_BYTES_MAX: u64 = 1 << 20;
+
+/// Bans kept. Beyond, the one that ends first is lifted: each ban costs its holder a new key.
+pub(super) const BANS_MAX: usize = 1024;
+
+/// How long [`super::NetHandle::listening`] waits for the real addresses.
+pub(super) const LISTEN_WAIT: Duration = Duration::from_secs(10);

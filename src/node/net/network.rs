@@ -1,0 +1,334 @@
+//! The network loop: takes commands, polls the swarm, hands over events, and dials what is due.
+//!
+//! The loop waits for nobody: events that the consumer has not room for wait in `pending`, and while too many wait
+//! the swarm is left unpolled; commands are taken all the while. What it does about connections is in `sessions`.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures::StreamExt;
+use libp2p::core::transport::ListenerId;
+use libp2p::gossipsub::{IdentTopic, MessageAcceptance, PublishError};
+use libp2p::multiaddr::Protocol;
+use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
+use libp2p::{PeerId, Swarm};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{MissedTickBehavior, interval};
+use tracing::{debug, info, warn};
+
+use super::address_book::{AddressBook, BookWriter};
+use super::bans::Bans;
+use super::behaviour::Behaviour;
+use super::counters::Counters;
+use super::dialing::{Dialing, Origin};
+use super::handle::Listening;
+use super::keys::{device_of, peer_of, split_peer};
+use super::limits::{DIALS_PER_TICK, EVENTS_PENDING_MAX, GOSSIP_BYTES_MAX, REPORTS_PENDING_MAX, TICK};
+use super::session::{Report, Session};
+use super::streams::PushError;
+use super::{DeviceKey, Multiaddr, NetCommand, NetConfig, NetEvent};
+
+/// An event that waits for the consumer.
+pub(super) struct Pending {
+    pub(super) event: NetEvent,
+    /// The session whose frames may flow once this was handed over.
+    pub(super) announces: Option<(DeviceKey, u64)>,
+}
+
+/// Everything the loop owns.
+pub(super) struct Network {
+    pub(super) own: DeviceKey,
+    pub(super) swarm: Swarm<Behaviour>,
+    pub(super) events: mpsc::Sender<NetEvent>,
+    commands: mpsc::Receiver<NetCommand>,
+    pub(super) pending: VecDeque<Pending>,
+    pub(super) reports_told: mpsc::Sender<Report>,
+    reports: mpsc::Receiver<Report>,
+    pub(super) sessions: BTreeMap<DeviceKey, Session>,
+    pub(super) next_session: u64,
+    pub(super) dialing: Dialing,
+    pub(super) bans: Bans,
+    book: AddressBook,
+    book_writer: Option<BookWriter>,
+    pub(super) listeners_waiting: Vec<ListenerId>,
+    pub(super) listening: watch::Sender<Listening>,
+    topic: Option<IdentTopic>,
+    pub(super) counters: Arc<Counters>,
+}
+
+impl Network {
+    /// Puts a network together; it does nothing before [`Network::run`].
+    #[expect(clippy::too_many_arguments, reason = "called once, by `spawn`, which makes all of them")]
+    pub(super) fn new(
+        config: NetConfig,
+        swarm: Swarm<Behaviour>,
+        listeners: Vec<ListenerId>,
+        own: DeviceKey,
+        events: mpsc::Sender<NetEvent>,
+        commands: mpsc::Receiver<NetCommand>,
+        listening: watch::Sender<Listening>,
+        counters: Arc<Counters>,
+    ) -> Network {
+        let (reports_told, reports) = mpsc::channel(REPORTS_PENDING_MAX);
+        let book = config.address_book.as_deref().map(AddressBook::load).unwrap_or_default();
+        let mut network = Network {
+            own,
+            swarm,
+            events,
+            commands,
+            pending: VecDeque::new(),
+            reports_told,
+            reports,
+            sessions: BTreeMap::new(),
+            next_session: 0,
+            dialing: Dialing::new(own),
+            bans: Bans::default(),
+            book,
+            book_writer: config.address_book.map(BookWriter::start),
+            listeners_waiting: listeners,
+            listening,
+            topic: None,
+            counters,
+        };
+        let now = Instant::now();
+        network.add_targets(Origin::Configured, config.peers);
+        for (device, addresses) in network.book.peers() {
+            network.dialing.add(Origin::Trusted, Some(*device), addresses, now);
+        }
+        if let Some(topic) = config.gossip_topic {
+            network.subscribe(topic);
+        }
+        network
+    }
+
+    /// Runs until told to stop, or until nobody takes events or gives commands any more.
+    pub(super) async fn run(mut self, mut stopped: oneshot::Receiver<()>) {
+        let mut tick = interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // A clone, so that a place in the channel can be held while the loop changes itself.
+        let events = self.events.clone();
+        loop {
+            let has_room = self.pending.len() < EVENTS_PENDING_MAX;
+            tokio::select! {
+                _ = &mut stopped => break,
+                command = self.commands.recv() => match command {
+                    Some(command) => self.handle_command(command).await,
+                    None => break,
+                },
+                place = events.reserve(), if !self.pending.is_empty() => match place {
+                    Ok(place) => self.hand_over(place),
+                    Err(_) => break,
+                },
+                report = self.reports.recv() => if let Some(report) = report {
+                    self.handle_report(report).await;
+                },
+                event = self.swarm.select_next_some(), if has_room => self.handle_swarm(event).await,
+                _ = tick.tick() => self.handle_tick().await,
+            }
+        }
+        // What was told before the stop holds, a `Trust` above all. Nothing can be told any more.
+        self.commands.close();
+        while let Ok(command) = self.commands.try_recv() {
+            self.handle_command(command).await;
+        }
+        for (_, session) in std::mem::take(&mut self.sessions) {
+            session.end().await;
+        }
+        let Network { swarm, book_writer, .. } = self;
+        drop(swarm);
+        if let Some(writer) = book_writer {
+            writer.finish().await;
+        }
+    }
+
+    fn hand_over(&mut self, place: mpsc::Permit<'_, NetEvent>) {
+        let Some(Pending { event, announces }) = self.pending.pop_front() else { return };
+        place.send(event);
+        if let Some((device, number)) = announces
+            && let Some(session) = self.sessions.get(&device)
+            && session.number == number
+        {
+            session.announced.send_replace(true);
+        }
+    }
+
+    /// Puts an event in the queue.
+    pub(super) fn tell(&mut self, event: NetEvent) {
+        self.pending.push_back(Pending { event, announces: None });
+    }
+
+    async fn handle_command(&mut self, command: NetCommand) {
+        match command {
+            NetCommand::Send { peer, frame } => self.send(peer, frame).await,
+            NetCommand::Publish(bytes) => self.publish(bytes),
+            NetCommand::JudgeGossip { id, accept } => {
+                let verdict = if accept { MessageAcceptance::Accept } else { MessageAcceptance::Reject };
+                let gossip = &mut self.swarm.behaviour_mut().gossip;
+                if !gossip.report_message_validation_result(&id.message, &id.source, verdict) {
+                    debug!("a gossip message was judged after it had been forgotten");
+                }
+            }
+            NetCommand::Dial { addresses } => self.add_targets(Origin::Asked, addresses),
+            NetCommand::Trust { peer } => self.trust(peer),
+            NetCommand::Ban { peer, for_ } => {
+                let Some(peer_id) = peer_of(&peer) else { return };
+                info!(%peer, seconds = for_.as_secs(), "peer banned");
+                if let Some(lifted) = self.bans.add(peer, for_, Instant::now()) {
+                    self.unblock(lifted);
+                }
+                // This closes its connections, too.
+                self.swarm.behaviour_mut().blocked.block_peer(peer_id);
+                self.end_session(peer).await;
+            }
+            NetCommand::Subscribe(topic) => self.subscribe(topic),
+        }
+    }
+
+    async fn send(&mut self, peer: DeviceKey, frame: Vec<u8>) {
+        let Some(session) = self.sessions.get(&peer) else {
+            debug!(%peer, "a frame for a peer that is not connected");
+            return;
+        };
+        if frame.is_empty() {
+            // On the wire this is a heartbeat, which nobody above would see.
+            warn!(%peer, "an empty frame was to be sent");
+            return;
+        }
+        match session.outbox.push(frame) {
+            Ok(()) => {}
+            Err(PushError::Full) => {
+                warn!(%peer, "the peer takes no more frames, closing the connection");
+                self.counters.outboxes_full.add();
+                self.disconnect(peer).await;
+            }
+            Err(PushError::Oversize) => {
+                warn!(%peer, "a frame beyond the limit was to be sent, closing the connection");
+                self.disconnect(peer).await;
+            }
+        }
+    }
+
+    fn publish(&mut self, bytes: Vec<u8>) {
+        let Some(topic) = &self.topic else {
+            debug!("gossip before a topic is known");
+            return;
+        };
+        if bytes.len() > GOSSIP_BYTES_MAX {
+            warn!(bytes = bytes.len(), "gossip beyond the limit was to be published");
+            return;
+        }
+        match self.swarm.behaviour_mut().gossip.publish(topic.hash(), bytes) {
+            Ok(_) | Err(PublishError::Duplicate) => {}
+            Err(PublishError::NoPeersSubscribedToTopic) => debug!("nobody to gossip with"),
+            Err(PublishError::AllQueuesFull(peers)) => debug!(peers, "gossip dropped, all queues are full"),
+            Err(error) => warn!(%error, "gossip failed"),
+        }
+    }
+
+    fn subscribe(&mut self, topic: String) {
+        let topic = IdentTopic::new(topic);
+        let gossip = &mut self.swarm.behaviour_mut().gossip;
+        if let Some(before) = self.topic.take()
+            && before.hash() != topic.hash()
+        {
+            gossip.unsubscribe(&before);
+        }
+        if let Err(error) = gossip.subscribe(&topic) {
+            warn!(%error, "the gossip topic cannot be joined");
+        }
+        self.topic = Some(topic);
+    }
+
+    /// Remembers a peer as one of ours, with the addresses known of it.
+    pub(super) fn trust(&mut self, device: DeviceKey) {
+        if peer_of(&device).is_none() || device == self.own {
+            warn!(%device, "this key cannot be a peer");
+            return;
+        }
+        let addresses = self.sessions.get(&device).map(Session::addresses).unwrap_or_default();
+        if self.book.remember(device, &addresses)
+            && let Some(writer) = &self.book_writer
+        {
+            writer.write(self.book.to_json());
+        }
+        self.dialing.add(Origin::Trusted, Some(device), &addresses, Instant::now());
+    }
+
+    /// Whether the peer was trusted, in this run or an earlier one.
+    pub(super) fn is_trusted(&self, device: &DeviceKey) -> bool {
+        self.book.contains(device)
+    }
+
+    /// Addresses from people: those with one key are one peer, those without stand alone.
+    fn add_targets(&mut self, origin: Origin, addresses: Vec<Multiaddr>) {
+        let mut by_key: BTreeMap<DeviceKey, Vec<Multiaddr>> = BTreeMap::new();
+        let now = Instant::now();
+        for address in addresses {
+            let (bare, peer) = split_peer(address);
+            match peer.map(|peer| device_of(&peer)) {
+                Some(Some(device)) => by_key.entry(device).or_default().push(bare),
+                Some(None) => warn!(address = %bare, "the address names a key that is no Ed25519 key"),
+                None => {
+                    self.dialing.add(origin, None, &[bare], now);
+                }
+            }
+        }
+        for (device, addresses) in by_key {
+            self.dialing.add(origin, Some(device), &addresses, now);
+        }
+    }
+
+    async fn handle_tick(&mut self) {
+        let now = Instant::now();
+        for device in self.bans.ended(now) {
+            self.unblock(device);
+        }
+        self.end_useless_sessions(now).await;
+        let excluded = |device: &DeviceKey| self.sessions.contains_key(device) || self.bans.contains(device);
+        let listening: Vec<Multiaddr> = self.swarm.listeners().cloned().collect();
+        for mut dial in self.dialing.due(now, DIALS_PER_TICK, excluded) {
+            // From our own port to our own port TCP would meet itself, and no handshake would ever tell.
+            dial.addresses.retain(|address| !listening.contains(address));
+            let Some(first) = dial.addresses.first().cloned() else {
+                debug!("an address is our own");
+                self.dialing.is_ours(dial.target, now);
+                continue;
+            };
+            let opts = match dial.device.as_ref().and_then(peer_of) {
+                // A connection that is closing still counts for libp2p; we know better who is connected.
+                Some(peer) => {
+                    DialOpts::peer_id(peer).condition(PeerCondition::Always).addresses(dial.addresses).build()
+                }
+                None => DialOpts::unknown_peer_id().address(first).build(),
+            };
+            let connection = opts.connection_id();
+            self.counters.dials.add();
+            self.dialing.started(dial.target, connection);
+            if let Err(error) = self.swarm.dial(opts) {
+                self.dial_failed(connection, &error);
+            }
+        }
+    }
+
+    fn unblock(&mut self, device: DeviceKey) {
+        if let Some(peer) = peer_of(&device) {
+            self.swarm.behaviour_mut().blocked.unblock_peer(peer);
+        }
+    }
+
+    /// An address with our own key at its end.
+    pub(super) fn with_own_peer(&self, address: Multiaddr) -> Multiaddr {
+        let own: PeerId = *self.swarm.local_peer_id();
+        address.with(Protocol::P2p(own))
+    }
+}
+
+/// Randomness for a back-off. Without it devices may return together, which is a pity and no more.
+pub(super) fn jitter() -> u32 {
+    let mut bytes = [0; 4];
+    if getrandom::fill(&mut bytes).is_err() {
+        return u32::MAX / 2;
+    }
+    u32::from_le_bytes(bytes)
+}

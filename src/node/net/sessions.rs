@@ -1,0 +1,257 @@
+//! What the loop does about connections and streams: when a session begins, and everything that ends it.
+//!
+//! | what happens | what follows |
+//! | --- | --- |
+//! | first connection of a peer | session begins, outbound stream asked for |
+//! | further connections | kept; the streams stay where they are |
+//! | last connection closed, ban, full outbox, oversize frame, silence | session ends |
+//! | our stream dies before a frame was written | opened again, a few times |
+//! | our stream dies later | session ends: frames may be missing, and the order is promised |
+//! | the peer opens a second stream before a frame came | it replaces the first |
+//! | the peer opens a second stream later | the peer has begun anew (restart, lost connection): so do we |
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use libp2p::PeerId;
+use libp2p::core::ConnectedPoint;
+use libp2p::swarm::{ConnectionId, Stream};
+use tracing::{debug, info, warn};
+
+use super::keys::{device_of, split_peer};
+use super::limits::{STREAM_REOPENS_MAX, STREAM_WAIT, STREAMS_INBOUND_MAX};
+use super::network::{Network, Pending, jitter};
+use super::session::{Ended, Outbound, Report, Session, stop_reader};
+use super::streams::{Delivery, ReadEnd, read_frames, write_frames};
+use super::{DeviceKey, Multiaddr, NetEvent, frames};
+
+impl Network {
+    pub(super) fn handle_connected(&mut self, peer: PeerId, connection: ConnectionId, endpoint: ConnectedPoint) {
+        let now = Instant::now();
+        let Some(device) = device_of(&peer) else {
+            warn!(%peer, "a peer without an Ed25519 key");
+            let _ = self.swarm.disconnect_peer_id(peer);
+            return;
+        };
+        self.dialing.connected(connection, device, now);
+        let outbound = endpoint.is_dialer();
+        let (address, _) = split_peer(endpoint.get_remote_address().clone());
+        if let Some(session) = self.sessions.get_mut(&device) {
+            debug!(%device, "one more connection");
+            session.connections.insert(connection, address.clone());
+        } else {
+            self.begin_session(device, peer, connection, address.clone(), outbound);
+        }
+        if outbound && let Some(session) = self.sessions.get_mut(&device) {
+            session.dialled.get_or_insert(address);
+        }
+    }
+
+    fn begin_session(
+        &mut self,
+        device: DeviceKey,
+        peer: PeerId,
+        connection: ConnectionId,
+        address: Multiaddr,
+        outbound: bool,
+    ) {
+        if self.is_trusted(&device) {
+            info!(peer = %device, %address, outbound, "connected");
+        } else {
+            debug!(peer = %device, %address, outbound, "connected");
+        }
+        let number = self.next_session;
+        self.next_session += 1;
+        let session = Session::new(peer, number, connection, address.clone(), Instant::now());
+        self.sessions.insert(device, session);
+        self.swarm.behaviour_mut().frames.open(peer, connection);
+        let event = NetEvent::Connected { peer: device, address, outbound };
+        self.pending.push_back(Pending { event, announces: Some((device, number)) });
+    }
+
+    /// Ends a session. Its connections, if there are any left, are no longer looked at; closing them is the
+    /// caller's part, and may take long with a peer that takes nothing.
+    pub(super) async fn end_session(&mut self, device: DeviceKey) {
+        let Some(session) = self.sessions.remove(&device) else { return };
+        if self.is_trusted(&device) {
+            info!(peer = %device, "disconnected");
+        } else {
+            debug!(peer = %device, "disconnected");
+        }
+        self.dialing.disconnected(device, session.was_live(), Instant::now(), jitter());
+        session.end().await;
+        self.tell(NetEvent::Disconnected { peer: device });
+    }
+
+    /// Ends a session and closes its connections.
+    pub(super) async fn disconnect(&mut self, device: DeviceKey) {
+        if let Some(session) = self.sessions.get(&device) {
+            let _ = self.swarm.disconnect_peer_id(session.peer);
+        }
+        self.end_session(device).await;
+    }
+
+    pub(super) async fn handle_closed(&mut self, peer: PeerId, connection: ConnectionId) {
+        let Some(device) = device_of(&peer) else { return };
+        let Some(session) = self.sessions.get_mut(&device) else { return };
+        if session.connections.remove(&connection).is_none() {
+            return;
+        }
+        let Some(other) = session.connections.keys().next().copied() else {
+            self.end_session(device).await;
+            return;
+        };
+        // The stream was being opened on the lost connection: nothing was written, the next one will do. A writer
+        // that runs notices the loss itself and reports it.
+        if let Some(Outbound::Opening { connection: opening, .. }) = &mut session.outbound
+            && *opening == connection
+        {
+            *opening = other;
+            self.swarm.behaviour_mut().frames.open(peer, other);
+        }
+    }
+
+    pub(super) async fn handle_stream(&mut self, event: frames::Event) {
+        match event {
+            frames::Event::Inbound { peer, connection, stream } => self.handle_inbound(peer, connection, stream).await,
+            frames::Event::Outbound { peer, connection, stream } => self.handle_outbound(peer, connection, stream),
+            frames::Event::OutboundFailed { peer, connection, error } => {
+                let Some(device) = device_of(&peer) else { return };
+                let Some(session) = self.sessions.get_mut(&device) else { return };
+                match session.outbound.take() {
+                    Some(Outbound::Opening { connection: opening, queue }) if opening == connection => {
+                        debug!(peer = %device, %error, "the frame stream was not opened");
+                        self.reopen(device, queue).await;
+                    }
+                    unconcerned => session.outbound = unconcerned,
+                }
+            }
+        }
+    }
+
+    fn handle_outbound(&mut self, peer: PeerId, connection: ConnectionId, stream: Stream) {
+        let Some(device) = device_of(&peer) else { return };
+        let Some(session) = self.sessions.get_mut(&device) else { return };
+        match session.outbound.take() {
+            Some(Outbound::Opening { connection: opening, mut queue }) if opening == connection => {
+                let (reports, number) = (self.reports_told.clone(), session.number);
+                let task = tokio::spawn(async move {
+                    if let Some(end) = write_frames(stream, &mut queue).await {
+                        let ended = Ended::Writer { queue, end };
+                        let _ = reports.send(Report { device, session: number, ended }).await;
+                    }
+                });
+                session.outbound = Some(Outbound::Running { task });
+            }
+            // One that was asked for twice, or by an earlier session: dropping it closes it.
+            unconcerned => session.outbound = unconcerned,
+        }
+    }
+
+    async fn handle_inbound(&mut self, peer: PeerId, connection: ConnectionId, stream: Stream) {
+        let Some(device) = device_of(&peer) else { return };
+        let Some(session) = self.sessions.get_mut(&device) else { return };
+        let Some(address) = session.connections.get(&connection).cloned() else { return };
+        if session.inbound_streams >= STREAMS_INBOUND_MAX {
+            warn!(peer = %device, "the peer opens streams without end, closing the connection");
+            self.counters.streams_flooded.add();
+            self.disconnect(device).await;
+            return;
+        }
+        if let Some(reader) = session.reader.take() {
+            stop_reader(reader).await;
+        }
+        if session.has_delivered() {
+            debug!(peer = %device, "the peer began anew");
+            let streams_before = session.inbound_streams;
+            let others: Vec<_> = session.connections.keys().copied().filter(|other| *other != connection).collect();
+            for other in others {
+                self.swarm.close_connection(other);
+            }
+            self.end_session(device).await;
+            self.begin_session(device, peer, connection, address, false);
+            // A peer that does this without end is stopped by the same count.
+            if let Some(session) = self.sessions.get_mut(&device) {
+                session.inbound_streams = streams_before;
+            }
+        }
+        let Some(session) = self.sessions.get_mut(&device) else { return };
+        session.inbound_streams += 1;
+        let (reports, number, stream_number) = (self.reports_told.clone(), session.number, session.inbound_streams);
+        let delivery = Delivery {
+            peer: device,
+            events: self.events.clone(),
+            announced: session.announced.subscribe(),
+            delivered: Arc::clone(&session.delivered),
+        };
+        session.reader = Some(tokio::spawn(async move {
+            let end = read_frames(stream, delivery).await;
+            let ended = Ended::Reader { stream: stream_number, end };
+            let _ = reports.send(Report { device, session: number, ended }).await;
+        }));
+    }
+
+    pub(super) async fn handle_report(&mut self, report: Report) {
+        let device = report.device;
+        let Some(session) = self.sessions.get_mut(&device) else { return };
+        if session.number != report.session {
+            return;
+        }
+        match report.ended {
+            Ended::Writer { queue, end } => {
+                debug!(peer = %device, error = %end.error, wrote = end.wrote, "the outbound stream died");
+                if end.wrote {
+                    self.disconnect(device).await;
+                } else {
+                    self.reopen(device, queue).await;
+                }
+            }
+            Ended::Reader { stream, .. } if stream != session.inbound_streams => {}
+            Ended::Reader { end, .. } => {
+                session.reader = None;
+                session.without_reader_since = Instant::now();
+                match end {
+                    ReadEnd::Closed => debug!(peer = %device, "the inbound stream ended"),
+                    ReadEnd::Oversize(size) => {
+                        warn!(peer = %device, bytes = size.0, "a frame beyond the limit, closing the connection");
+                        self.counters.frames_oversize.add();
+                        self.disconnect(device).await;
+                    }
+                    ReadEnd::Silent => {
+                        debug!(peer = %device, "the peer is silent, closing the connection");
+                        self.counters.peers_silent.add();
+                        self.disconnect(device).await;
+                    }
+                    ReadEnd::NoConsumer => {}
+                }
+            }
+        }
+    }
+
+    /// Opens the outbound stream again, on whatever connection is there.
+    async fn reopen(&mut self, device: DeviceKey, queue: super::streams::OutboxReader) {
+        let Some(session) = self.sessions.get_mut(&device) else { return };
+        session.reopens += 1;
+        match session.connections.keys().next_back().copied() {
+            Some(connection) if session.reopens <= STREAM_REOPENS_MAX => {
+                session.outbound = Some(Outbound::Opening { connection, queue });
+                self.swarm.behaviour_mut().frames.open(session.peer, connection);
+            }
+            _ => self.disconnect(device).await,
+        }
+    }
+
+    /// Ends sessions in which the peer has no stream towards us for too long.
+    pub(super) async fn end_useless_sessions(&mut self, now: Instant) {
+        let useless = |session: &Session| {
+            session.reader.is_none() && now.saturating_duration_since(session.without_reader_since) > STREAM_WAIT
+        };
+        let devices: Vec<_> =
+            self.sessions.iter().filter(|(_, session)| useless(session)).map(|(device, _)| *device).collect();
+        for device in devices {
+            debug!(peer = %device, "the peer opened no stream, closing the connection");
+            self.counters.peers_silent.add();
+            self.disconnect(device).await;
+        }
+    }
+}
