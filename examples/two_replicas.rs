@@ -36,11 +36,7 @@ fn main() -> Result<(), Error> {
 
     let sim: SimNumber = SimNumber::new("+243971777631")?;
     let opening = vec![Amount::parse("500", Currency::Usd)?];
-    ask(
-        &mut office,
-        now,
-        Command::AddSim { sim: sim.clone(), operator: Operator::Airtel, shop: None, opening },
-    )?;
+    ask(&mut office, now, Command::AddSim { sim: sim.clone(), operator: Operator::Airtel, shop: None, opening })?;
     let grant = Command::Grant(GrantRequest {
         reference: Reference::new("cred-001")?,
         amount: Amount::parse("100", Currency::Usd)?,
@@ -141,17 +137,10 @@ fn show(when: &str, replica: &mut Replica<MemoryStore>, now: Timestamp) -> Resul
 }
 
 /// Carries frames between the two until neither has anything more to say.
-fn meet(
-    left: &mut Replica<MemoryStore>,
-    right: &mut Replica<MemoryStore>,
-    now: &mut Timestamp,
-) -> Result<(), Error> {
+fn meet(left: &mut Replica<MemoryStore>, right: &mut Replica<MemoryStore>, now: &mut Timestamp) -> Result<(), Error> {
     let keys = [left.device(), right.device()];
     let mut under_way: VecDeque<(usize, Vec<u8>)> = VecDeque::new();
-    let mut inputs = VecDeque::from([
-        (0, Input::Connected { peer: keys[1] }),
-        (1, Input::Connected { peer: keys[0] }),
-    ]);
+    let mut inputs = VecDeque::from([(0, Input::Connected { peer: keys[1] }), (1, Input::Connected { peer: keys[0] })]);
     let mut bytes_carried = 0;
     for _ in 0..10_000 {
         let Some((to, input)) = inputs.pop_front().or_else(|| {

@@ -17,8 +17,8 @@ mod position;
 mod segment;
 mod suffix;
 
-pub use entry::{Body, BodyError, EntryHash, LogId, actor_of, credit_id, movement_id, payment_id, root_of};
 pub(crate) use entry::document_bytes;
+pub use entry::{Body, BodyError, EntryHash, LogId, actor_of, credit_id, movement_id, payment_id, root_of};
 pub use keys::{Signature, SigningKey, verify};
 pub use position::{Digest, Head, digest_of};
 pub use segment::{SEGMENT_ENTRIES, Segment, SegmentError};

@@ -1,6 +1,29 @@
 //! The shell around a replica: event loop, clock, identity, disk, network.
+//!
+//! | module | what it is |
+//! | --- | --- |
+//! | `engine` | the loop: inputs in, one sync, outputs out |
+//! | `handle` | how the faces talk to the loop |
+//! | `home` | a device's directory: lock, identity, store, heads |
+//! | `start` | found, join, run, or open for one command |
+//! | [`storage`] | the data directory, the store on disk, the heads kept beside it |
+//! | [`net`] | libp2p: frames, gossip, dialling |
+//! | `gossip` | what is gossiped is sealed for the network's devices |
+//! | `clock` | the one place that reads the wall clock and draws random numbers |
+//!
+//! Nothing here decides about money: it carries out what the replica asks for and hands back what happened.
 
+mod clock;
+mod engine;
+mod gossip;
 mod handle;
+mod home;
 pub mod net;
+mod start;
 pub mod storage;
+
+pub use clock::{draw, now};
+pub use engine::Engine;
 pub use handle::{NodeHandle, Request, SyncReport};
+pub use home::{HomeError, Running};
+pub use start::{FoundOptions, JoinOptions, NodeError, Offline, Online, RunOptions, found, join, open_offline, run};

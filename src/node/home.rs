@@ -1,0 +1,255 @@
+//! A device's directory: locked, with its identity, its store, and the heads kept beside the store.
+//!
+//! ```text
+//! lock, format   ours, and of a version we know (`storage::directory`)
+//! identity       the device's secrets, mode 0600
+//! store/         sled
+//! heads          how far each log must at least be (finding 2)
+//! peers.json     addresses of trusted devices
+//! node.json      while a node runs: where its API is, and the local credential
+//! ```
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::clock::random;
+use super::storage::{
+    DataDirectory, DirectoryError, HeadsError, HeadsFile, Held, OpenError, SledStore, write_atomically,
+};
+use crate::log::SigningKey;
+use crate::replica::{BootError, Identity, Replica, ReplicaError};
+use crate::store::{Store, StoreError};
+
+/// Pages that sled keeps in memory: a burst of received entries fits, and a phone can spare it (finding 3).
+const CACHE_BYTES: u64 = 48 << 20;
+
+/// Why a device's directory could not be used.
+#[derive(Debug, Error)]
+pub enum HomeError {
+    /// The directory itself.
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
+    /// The store in it.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The heads beside the store.
+    #[error(transparent)]
+    Heads(#[from] HeadsError),
+    /// What the store holds.
+    #[error(transparent)]
+    Boot(#[from] BootError),
+    /// The identity cannot be read.
+    #[error("the identity in {} is unreadable: {detail}", path.display())]
+    Identity {
+        /// Its file.
+        path: PathBuf,
+        /// Why.
+        detail: String,
+    },
+    /// There is no device in this directory.
+    #[error("{} holds no device", path.display())]
+    NoDevice {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// There is a device in this directory already.
+    #[error("{} holds a device already", path.display())]
+    DeviceExists {
+        /// The directory.
+        path: PathBuf,
+    },
+}
+
+/// The identity as it is kept.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    device: String,
+    authority: Option<String>,
+    gossip: Option<String>,
+}
+
+/// What a running node tells the commands of its directory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Running {
+    /// Address and port of its API.
+    pub http: String,
+    /// What shows that a command may read this directory.
+    pub credential: String,
+    /// Its process.
+    pub pid: u32,
+}
+
+/// A directory that is ours while this lives.
+pub(super) struct Home {
+    directory: DataDirectory,
+    heads: Option<HeadsFile>,
+}
+
+fn encode(bytes: &[u8]) -> String {
+    data_encoding::BASE32_NOPAD.encode(bytes).to_ascii_lowercase()
+}
+
+fn decode(text: &str) -> Option<[u8; 32]> {
+    data_encoding::BASE32_NOPAD.decode(text.to_ascii_uppercase().as_bytes()).ok()?.try_into().ok()
+}
+
+impl Home {
+    pub fn open_or_create(path: &Path) -> Result<Home, HomeError> {
+        Ok(Home { directory: DataDirectory::open_or_create(path)?, heads: None })
+    }
+
+    pub fn open(path: &Path) -> Result<Home, HomeError> {
+        if !path.exists() {
+            return Err(HomeError::NoDevice { path: path.to_owned() });
+        }
+        Ok(Home { directory: DataDirectory::open_existing(path)?, heads: None })
+    }
+
+    pub fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    pub fn address_book(&self) -> PathBuf {
+        self.path().join("peers.json")
+    }
+
+    fn identity_file(&self) -> PathBuf {
+        self.path().join("identity")
+    }
+
+    fn read_identity(&self) -> Result<Option<Kept>, HomeError> {
+        let path = self.identity_file();
+        let unreadable = |detail: String| HomeError::Identity { path: path.clone(), detail };
+        match std::fs::read(&path) {
+            Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| unreadable(error.to_string())),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(unreadable(error.to_string())),
+        }
+    }
+
+    fn key_of(&self, text: &str) -> Result<[u8; 32], HomeError> {
+        decode(text).ok_or_else(|| HomeError::Identity {
+            path: self.identity_file(),
+            detail: "a key is not 32 bytes in base32".to_owned(),
+        })
+    }
+
+    fn keep(&self, kept: &Kept) -> Result<(), HomeError> {
+        let mut bytes = serde_json::to_vec_pretty(kept)
+            .map_err(|error| HomeError::Identity { path: self.identity_file(), detail: error.to_string() })?;
+        bytes.push(b'\n');
+        write_atomically(&self.identity_file(), &bytes, 0o600)?;
+        Ok(())
+    }
+
+    /// The device's key: made and kept if there is none, so that a joiner that was cut off asks again as the same.
+    pub fn device_key(&self) -> Result<SigningKey, HomeError> {
+        if let Some(kept) = self.read_identity()? {
+            return Ok(SigningKey::from_seed(&self.key_of(&kept.device)?));
+        }
+        let seed: [u8; 32] = random();
+        self.keep(&Kept { device: encode(&seed), authority: None, gossip: None })?;
+        Ok(SigningKey::from_seed(&seed))
+    }
+
+    /// Makes the identity of a founder, or finds the one of a founding that was cut off.
+    pub fn founder_identity(&self) -> Result<Identity, HomeError> {
+        if let Some(identity) = self.identity()?.filter(|identity| identity.authority_key.is_some()) {
+            return Ok(identity);
+        }
+        let key = self.device_key()?;
+        let authority: [u8; 32] = random();
+        let identity = Identity { key, authority_key: Some(SigningKey::from_seed(&authority)), gossip_key: random() };
+        self.keep_identity(&identity)?;
+        Ok(identity)
+    }
+
+    pub fn keep_identity(&self, identity: &Identity) -> Result<(), HomeError> {
+        self.keep(&Kept {
+            device: encode(&identity.key.seed()),
+            authority: identity.authority_key.as_ref().map(|key| encode(&key.seed())),
+            gossip: Some(encode(&identity.gossip_key)),
+        })
+    }
+
+    /// The identity, once it is whole.
+    pub fn identity(&self) -> Result<Option<Identity>, HomeError> {
+        let Some(kept) = self.read_identity()? else { return Ok(None) };
+        let Some(gossip) = kept.gossip else { return Ok(None) };
+        let authority = kept.authority.as_deref().map(|text| self.key_of(text)).transpose()?;
+        Ok(Some(Identity {
+            key: SigningKey::from_seed(&self.key_of(&kept.device)?),
+            authority_key: authority.map(|seed| SigningKey::from_seed(&seed)),
+            gossip_key: self.key_of(&gossip)?,
+        }))
+    }
+
+    pub fn store(&self) -> Result<SledStore, HomeError> {
+        Ok(SledStore::open(&self.directory.store_path(), CACHE_BYTES)?)
+    }
+
+    /// Opens the device's replica and has its logs confirmed by the heads file.
+    pub fn replica(&mut self) -> Result<Replica<SledStore>, HomeError> {
+        let no_device = || HomeError::NoDevice { path: self.path().to_owned() };
+        let identity = self.identity()?.ok_or_else(no_device)?;
+        let replica = Replica::open(self.store()?, identity, random()).map_err(|error| match error {
+            BootError::Emptiness { .. } => no_device(),
+            other => other.into(),
+        })?;
+        self.watch(&replica)?;
+        Ok(replica)
+    }
+
+    /// Begins to keep the heads of a replica.
+    pub fn watch<S: Store>(&mut self, replica: &Replica<S>) -> Result<(), HomeError> {
+        let heads = replica.heads();
+        let failed = |error: ReplicaError| match error {
+            ReplicaError::Store(error) => error,
+            other => StoreError::Damaged(other.to_string()),
+        };
+        self.heads = Some(HeadsFile::open(self.directory.path(), |log, number| {
+            match replica.hash_at(log, number).map_err(failed)? {
+                Some(hash) => Ok(Held::Entry(hash)),
+                None => Ok(heads.get(log).map_or(Held::Nothing, |(held, _)| Held::UpTo(*held))),
+            }
+        })?);
+        Ok(())
+    }
+
+    /// Writes the heads of a replica that was just synced, if it is time or the last time.
+    pub fn keep_heads<S: Store>(&mut self, replica: &Replica<S>, last: bool) {
+        let now = Instant::now();
+        if let Some(file) = self.heads.as_mut().filter(|file| last || file.is_due(now))
+            && let Err(error) = file.update(now, &replica.heads())
+        {
+            tracing::warn!(%error, "the heads file could not be written");
+        }
+    }
+
+    fn running_file(path: &Path) -> PathBuf {
+        path.join("node.json")
+    }
+
+    /// Tells the commands of this directory where the node is.
+    pub fn announce(&self, running: &Running) -> Result<(), HomeError> {
+        let bytes = serde_json::to_vec(running).unwrap_or_default();
+        write_atomically(&Home::running_file(self.path()), &bytes, 0o600)?;
+        Ok(())
+    }
+
+    /// The node is no longer there.
+    pub fn withdraw(&self) {
+        // Commands find out by themselves that nobody answers there.
+        let _ = std::fs::remove_file(Home::running_file(self.path()));
+    }
+}
+
+impl Running {
+    /// What the node that runs on that directory said of itself; it may have died since.
+    pub fn find(path: &Path) -> Option<Running> {
+        serde_json::from_slice(&std::fs::read(Home::running_file(path)).ok()?).ok()
+    }
+}
