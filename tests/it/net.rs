@@ -360,3 +360,15 @@ async fn nobody_dials_itself_and_failures_are_told() {
         .await;
     assert_eq!(failed, Some(absent_device));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an interface with multicast"]
+async fn devices_on_one_network_find_each_other() {
+    let everywhere = || "/ip4/0.0.0.0/tcp/0".parse().expect("a well-formed address");
+    let mut first = start(NetConfig { listen: vec![everywhere()], mdns: true, ..config(110, &[]) }).await;
+    let mut second = start(NetConfig { listen: vec![everywhere()], mdns: true, ..config(111, &[]) }).await;
+    first.connected(second.device()).await;
+    second.connected(first.device()).await;
+    first.send(second.device(), vec![1]).await;
+    assert_eq!(second.frame(first.device()).await, [1]);
+}
