@@ -215,10 +215,22 @@ async fn next_hint(node: &mut Node) -> Vec<u8> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_peer_that_restarts_on_its_port_is_met_again_soon() {
-    let (mut first, mut second) = pair(40).await;
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("peers.json");
+    let mut first = start(NetConfig { address_book: Some(path.clone()), ..config(40, &[]) }).await;
+    let mut second = start(config(41, &[&first])).await;
+    second.connected(first.device()).await;
+    first.connected(second.device()).await;
     let (device, port) = (second.device(), bare(&second.address()));
-    // The first has only met the second as a caller; trusting it is what makes it dial.
+    // The first has met the second as a caller only: it learns where the second listens soon after the connection,
+    // and trusting it is what makes it dial. The book tells when it knows.
     first.trust(device).await;
+    let known = async {
+        while !std::fs::read_to_string(&path).is_ok_and(|book| book.contains(&port.to_string())) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    patiently("the address in the book", known).await;
     first.send(device, vec![1]).await;
     second.frame(first.device()).await;
     second.handle.stop().await;
@@ -359,4 +371,16 @@ async fn nobody_dials_itself_and_failures_are_told() {
         })
         .await;
     assert_eq!(failed, Some(absent_device));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an interface with multicast"]
+async fn devices_on_one_network_find_each_other() {
+    let everywhere = || "/ip4/0.0.0.0/tcp/0".parse().expect("a well-formed address");
+    let mut first = start(NetConfig { listen: vec![everywhere()], mdns: true, ..config(110, &[]) }).await;
+    let mut second = start(NetConfig { listen: vec![everywhere()], mdns: true, ..config(111, &[]) }).await;
+    first.connected(second.device()).await;
+    second.connected(first.device()).await;
+    first.send(second.device(), vec![1]).await;
+    assert_eq!(second.frame(first.device()).await, [1]);
 }

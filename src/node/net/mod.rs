@@ -111,7 +111,8 @@ pub enum NetCommand {
         /// With or without the peer's key.
         addresses: Vec<Multiaddr>,
     },
-    /// The peer is one of ours: its addresses are remembered, and it is dialled again whenever it is lost.
+    /// The peer is one of ours: its addresses are remembered, and it is dialled again whenever it is lost. Those of
+    /// a peer that called us are known some moments after the connection; if it is lost before, it has to call.
     Trust {
         /// Whom.
         peer: DeviceKey,
