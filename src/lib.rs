@@ -10,11 +10,15 @@
 //! | [`membership`] | certificates, roles, invitations, the registry |
 //! | [`store`] | the trait behind which disks stand |
 //! | [`replica`] | all of the above as one state machine without IO |
+//! | [`rows`] | the old server's rows, read and checked for form |
 //! | `node` | the shell: event loop, disk, network |
+//! | `http` | the API on top of it |
 //!
 //! Everything above `node` is pure: it reads no clock, draws no randomness and opens no socket or file.
 //! `cargo check --lib --no-default-features` proves it.
 
+#[cfg(feature = "node")]
+pub mod http;
 pub mod ledger;
 pub mod membership;
 pub mod model;
@@ -22,4 +26,5 @@ pub mod money;
 #[cfg(feature = "node")]
 pub mod node;
 pub mod replica;
+pub mod rows;
 pub mod store;
