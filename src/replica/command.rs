@@ -305,4 +305,3 @@ pub enum Query {
     /// Every entry, chain, signature and total checked anew.
     Verify,
 }
-

@@ -37,8 +37,8 @@ const STATUSES: [(&str, CreditStatus); 7] = [
 
 /// Reads a credit row.
 pub(super) fn read_credit(row: &Row<'_>) -> Result<ImportedCredit, RowRefusal> {
-    let reference = Reference::new(&row.required_text("reference")?)
-        .map_err(|error| RowRefusal::of_field(&error, &WIRE_NAMES))?;
+    let reference =
+        Reference::new(&row.required_text("reference")?).map_err(|error| RowRefusal::of_field(&error, &WIRE_NAMES))?;
     let currency = row.currency()?;
     let amount = row.positive_amount("montant_credit", currency)?;
     let beneficiary = read_beneficiary(row)?;
@@ -101,11 +101,7 @@ fn read_payment(
 
 /// What the row's word and amounts say together. `accorde`, `partiellementPaye` and `enRetard` are whatever the
 /// amounts make of them; `paye` must be true.
-fn read_status(
-    row: &Row<'_>,
-    amount: Amount,
-    paid: Option<&ImportedPayment>,
-) -> Result<CreditStatus, RowRefusal> {
+fn read_status(row: &Row<'_>, amount: Amount, paid: Option<&ImportedPayment>) -> Result<CreditStatus, RowRefusal> {
     let paid = paid.map_or(Amount::zero(amount.currency()), |payment| payment.amount);
     if !amount.balance().covers(paid) {
         let reason = format!("{} dépasse le montant du crédit, {}", paid, amount);

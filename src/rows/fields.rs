@@ -90,18 +90,14 @@ impl<'a> Row<'a> {
     pub(super) fn currency(&self) -> Result<Currency, RowRefusal> {
         match self.text("devise")? {
             None => Ok(Currency::Usd),
-            Some(text) => {
-                Currency::parse(&text).map_err(|fault| RowRefusal::new("devise", money_in_french(&fault)))
-            }
+            Some(text) => Currency::parse(&text).map_err(|fault| RowRefusal::new("devise", money_in_french(&fault))),
         }
     }
 
     /// An amount from zero, if there is one.
     pub(super) fn amount(&self, field: &str, currency: Currency) -> Result<Option<Amount>, RowRefusal> {
         let Some(text) = self.number_text(field)? else { return Ok(None) };
-        number::amount(&text, currency)
-            .map(Some)
-            .map_err(|fault| RowRefusal::new(field, money_in_french(&fault)))
+        number::amount(&text, currency).map(Some).map_err(|fault| RowRefusal::new(field, money_in_french(&fault)))
     }
 
     /// An amount above zero that must be there.

@@ -76,11 +76,7 @@ struct Place {
 
 impl Place {
     fn read(row: &Row<'_>, shop_field: &str) -> Result<Place, RowRefusal> {
-        Ok(Place {
-            old_id: row.required_id("id")?,
-            sim: row.sim("sim_numero")?,
-            shop: row.required_shop(shop_field)?,
-        })
+        Ok(Place { old_id: row.required_id("id")?, sim: row.sim("sim_numero")?, shop: row.required_shop(shop_field)? })
     }
 
     /// The row, its texts held to the bounds of any other movement's.
