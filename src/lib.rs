@@ -11,12 +11,16 @@
 //! | [`store`] | the trait behind which disks stand |
 //! | [`wire`] | messages between nodes, and their limits |
 //! | [`replica`] | all of the above as one state machine without IO |
+//! | [`rows`] | the old server's rows, read and checked for form |
 //! | `node` | the shell: event loop, disk, network |
+//! | `http` | the API on top of it |
 //!
 //! Everything above `node` is pure: it reads no clock, draws no randomness and opens no socket or file.
 //! `cargo check --lib --no-default-features` proves it.
 
 pub mod document;
+#[cfg(feature = "node")]
+pub mod http;
 pub mod ledger;
 pub mod log;
 pub mod membership;
@@ -25,5 +29,6 @@ pub mod money;
 #[cfg(feature = "node")]
 pub mod node;
 pub mod replica;
+pub mod rows;
 pub mod store;
 pub mod wire;

@@ -5,9 +5,12 @@ mod data_directory;
 #[cfg(feature = "node")]
 mod heads_file;
 #[cfg(feature = "node")]
+mod http;
+#[cfg(feature = "node")]
 mod net;
 #[cfg(feature = "node")]
 mod net_hostile;
+mod rows;
 mod store_conformance;
 #[cfg(feature = "node")]
 mod store_sled;

@@ -1,0 +1,188 @@
+//! `credits`: listing, granting, editing, and the sums over them.
+
+use axum::extract::State;
+use axum::response::Response;
+
+use super::{Body, scope};
+use crate::http::answer;
+use crate::http::auth::{Access, Identity};
+use crate::http::body::IdempotencyKey;
+use crate::http::fields::Fields;
+use crate::http::parameters::{InPath, Parameters};
+use crate::http::problem::{ApiError, Expected};
+use crate::http::routes::Routes;
+use crate::http::state::ApiState;
+use crate::ledger::{CreditFilter, CreditOrder, Refusal, StatisticsPeriod};
+use crate::model::{Beneficiary, BeneficiaryKind, CreditStatus, Edit, Reference, SimNumber};
+use crate::money::Currency;
+use crate::replica::{Answer, Command, GrantRequest, Query};
+
+/// The orders of a list. Words of `sort`.
+const ORDERS: [(&str, CreditOrder); 3] =
+    [("newest", CreditOrder::NewestFirst), ("oldest", CreditOrder::OldestFirst), ("due", CreditOrder::DueFirst)];
+
+pub(super) fn add(routes: Routes) -> Routes {
+    routes
+        .get("/api/v1/credits", Access::Read, list)
+        .post("/api/v1/credits", Access::Write, create)
+        .get("/api/v1/credits/{key}", Access::Read, show)
+        .patch("/api/v1/credits/{key}", Access::Write, edit)
+        .get("/api/v1/credits/{key}/history", Access::Read, history)
+        .get("/api/v1/statistics", Access::Read, statistics)
+}
+
+async fn list(State(state): State<ApiState>, identity: Identity, parameters: Parameters) -> Result<Response, ApiError> {
+    let zone = state.zone().await?;
+    let statuses: Vec<_> = CreditStatus::ALL.iter().map(|status| (status.word(), *status)).collect();
+    let money = |fault| Refusal::Money { field: "currency".to_owned(), fault };
+    let filter = CreditFilter {
+        shop: identity.narrow(parameters.shop("shop")?)?,
+        sim: parameters.parsed("sim", |text| Ok(SimNumber::new(&text.replace(' ', "+"))?))?,
+        status: parameters.word("status", &statuses)?,
+        currency: parameters.parsed("currency", |text| Currency::parse(text).map_err(money))?,
+        from: parameters.from(zone)?,
+        to: parameters.to(zone)?,
+        beneficiary: parameters.text("beneficiary").map(str::to_owned),
+        reference: parameters.parsed("reference", |text| Ok(Reference::new(text)?))?,
+        overdue: parameters.flag("overdue")?,
+        order: parameters.word("sort", &ORDERS)?.unwrap_or_default(),
+        limit: parameters.limit()?,
+        after: parameters.after(),
+    };
+    parameters.finish()?;
+    match state.node().query(Query::Credits(filter)).await? {
+        Answer::Credits(mut page) => {
+            // A token of several shops reads the list of all: a page of it may be short, or even empty.
+            page.items.retain(|credit| identity.may_see(credit.shop_id));
+            answer::json(&page)
+        }
+        _ => Err(ApiError::Internal),
+    }
+}
+
+/// `{"reference", "amount", "currency", "sim", "beneficiary": {"name", "phone"?, "address"?, "kind"?, "shop_id"?},
+/// "due_at"?, "notes"?, "agent"?}`
+async fn create(
+    State(state): State<ApiState>,
+    identity: Identity,
+    key: IdempotencyKey,
+    body: Body,
+) -> Result<Response, ApiError> {
+    let zone = state.zone().await?;
+    let fields = body.fields()?;
+    let reference = Reference::new(&fields.required_text("reference")?).map_err(Refusal::from)?;
+    let currency = fields.currency("currency")?;
+    let request = GrantRequest {
+        reference,
+        amount: fields.positive_amount("amount", currency)?,
+        sim: fields.sim("sim")?,
+        beneficiary: read_beneficiary(&fields)?,
+        due_at: fields.deadline("due_at", zone)?,
+        notes: fields.text("notes")?,
+        agent: identity.agent(fields.text("agent")?),
+    };
+    fields.finish()?;
+    scope::require_sim(&state, &identity, &request.sim).await?;
+    match state.node().command(Command::Grant(request), key.0).await? {
+        Answer::Credit(credit) => {
+            let id = credit.id.to_string();
+            answer::created(answer::json(&credit)?, &["credits", &id])
+        }
+        _ => Err(ApiError::Internal),
+    }
+}
+
+fn read_beneficiary(fields: &Fields<'_>) -> Result<Beneficiary, ApiError> {
+    let kinds: Vec<_> = BeneficiaryKind::ALL.iter().map(|kind| (kind.word(), *kind)).collect();
+    let inner = fields.object("beneficiary")?;
+    let inner = fields.require("beneficiary", inner)?;
+    let shop = inner.shop("shop_id")?;
+    // Who names a shop means one.
+    let usual = if shop.is_some() { BeneficiaryKind::Shop } else { BeneficiaryKind::Other };
+    let beneficiary = Beneficiary {
+        name: inner.required_text("name")?,
+        phone: inner.text("phone")?,
+        address: inner.text("address")?,
+        kind: inner.word("kind", &kinds)?.unwrap_or(usual),
+        shop,
+    };
+    inner.finish()?;
+    Ok(beneficiary)
+}
+
+async fn show(
+    State(state): State<ApiState>,
+    identity: Identity,
+    InPath(key): InPath<String>,
+    parameters: Parameters,
+) -> Result<Response, ApiError> {
+    parameters.finish()?;
+    let key = scope::credit_key(&state, &identity, key).await?;
+    answer::shown(&state.node().query(Query::Credit { key }).await?)
+}
+
+async fn history(
+    State(state): State<ApiState>,
+    identity: Identity,
+    InPath(key): InPath<String>,
+    parameters: Parameters,
+) -> Result<Response, ApiError> {
+    parameters.finish()?;
+    let key = scope::credit_key(&state, &identity, key).await?;
+    answer::shown(&state.node().query(Query::CreditHistory { key }).await?)
+}
+
+/// `{"beneficiary"?: {"name"?, "phone"?, "address"?}, "due_at"?, "notes"?, "agent"?}`: what is there is set, `null`
+/// takes it away.
+async fn edit(
+    State(state): State<ApiState>,
+    identity: Identity,
+    InPath(credit): InPath<String>,
+    key: IdempotencyKey,
+    body: Body,
+) -> Result<Response, ApiError> {
+    let zone = state.zone().await?;
+    let fields = body.fields()?;
+    let mut edits = Vec::new();
+    if let Some(inner) = fields.object("beneficiary")? {
+        if inner.has("name") {
+            edits.push(Edit::Name(inner.required_text("name")?));
+        }
+        if inner.has("phone") {
+            edits.push(Edit::Phone(inner.text("phone")?));
+        }
+        if inner.has("address") {
+            edits.push(Edit::Address(inner.text("address")?));
+        }
+        inner.finish()?;
+    }
+    if fields.has("due_at") {
+        edits.push(Edit::DueAt(fields.deadline("due_at", zone)?));
+    }
+    if fields.has("notes") {
+        edits.push(Edit::Notes(fields.text("notes")?));
+    }
+    let agent = identity.agent(fields.text("agent")?);
+    fields.finish()?;
+    if edits.is_empty() {
+        return Err(Refusal::NothingToChange.into());
+    }
+    let credit = scope::credit_key(&state, &identity, credit).await?;
+    answer::shown(&state.node().command(Command::Edit { credit, edits, agent }, key.0).await?)
+}
+
+/// Sums cannot be narrowed afterwards: a token of several shops names one.
+async fn statistics(
+    State(state): State<ApiState>,
+    identity: Identity,
+    parameters: Parameters,
+) -> Result<Response, ApiError> {
+    let zone = state.zone().await?;
+    let shop = identity.narrow(parameters.shop("shop")?)?;
+    let period = StatisticsPeriod { shop, from: parameters.from(zone)?, to: parameters.to(zone)? };
+    parameters.finish()?;
+    if shop.is_none() && matches!(identity, Identity::Token(_)) {
+        return Err(ApiError::field("shop", Expected::ShopNumber));
+    }
+    answer::shown(&state.node().query(Query::Statistics(period)).await?)
+}

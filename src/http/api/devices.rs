@@ -1,0 +1,88 @@
+//! `devices`, and the invitations by which they join.
+
+use axum::extract::State;
+use axum::response::Response;
+
+use super::Body;
+use crate::http::answer;
+use crate::http::auth::{Access, Identity};
+use crate::http::body::IdempotencyKey;
+use crate::http::limits::{ADDRESSES_MAX, INVITATION_MS_DEFAULT, INVITATION_MS_MAX};
+use crate::http::parameters::{InPath, Parameters};
+use crate::http::problem::{ApiError, Expected};
+use crate::http::routes::Routes;
+use crate::http::state::ApiState;
+use crate::membership::{ReadScope, Role};
+use crate::replica::{Answer, Command, Query};
+
+/// The roles that an invitation can give: the founder's is not among them.
+const ROLES: [(&str, Role); 4] =
+    [("device", Role::Device), ("manager", Role::Manager), ("relay", Role::Relay), ("auditor", Role::Auditor)];
+
+pub(super) fn add(routes: Routes) -> Routes {
+    routes
+        .get("/api/v1/devices", Access::Read, list)
+        .patch("/api/v1/devices/{id}", Access::Owner, rename)
+        .delete("/api/v1/devices/{id}", Access::Owner, revoke)
+        .post("/api/v1/invitations", Access::Owner, invite)
+}
+
+async fn list(State(state): State<ApiState>, identity: Identity, parameters: Parameters) -> Result<Response, ApiError> {
+    parameters.finish()?;
+    match state.node().query(Query::Devices).await? {
+        Answer::Devices(mut page) => {
+            page.items.retain(|device| identity.may_see(device.shop_id));
+            answer::json(&page)
+        }
+        _ => Err(ApiError::Internal),
+    }
+}
+
+/// `{"name"}`
+async fn rename(
+    State(state): State<ApiState>,
+    InPath(device): InPath<String>,
+    key: IdempotencyKey,
+    body: Body,
+) -> Result<Response, ApiError> {
+    let fields = body.fields()?;
+    let name = fields.required_text("name")?;
+    fields.finish()?;
+    answer::shown(&state.node().command(Command::RenameDevice { device, name }, key.0).await?)
+}
+
+async fn revoke(
+    State(state): State<ApiState>,
+    InPath(device): InPath<String>,
+    key: IdempotencyKey,
+) -> Result<Response, ApiError> {
+    answer::shown(&state.node().command(Command::RevokeDevice { device }, key.0).await?)
+}
+
+/// `{"shop_id"?, "new_shop"?, "role"?, "read"?, "expires"?, "addresses"?}`
+///
+/// Where the joiner will stand is `/api/v1/devices`; the invitation itself is shown once and stands nowhere.
+async fn invite(State(state): State<ApiState>, key: IdempotencyKey, body: Body) -> Result<Response, ApiError> {
+    let fields = body.fields()?;
+    let role = fields.word("role", &ROLES)?.unwrap_or(Role::Device);
+    // A relay that reads one shop only could not carry the others' entries.
+    let usual = if role == Role::Relay { ReadScope::All } else { ReadScope::Own };
+    let addresses = match fields.list("addresses", ADDRESSES_MAX)? {
+        None => (state.settings().addresses)().into_iter().take(ADDRESSES_MAX).collect(),
+        Some(items) => {
+            let texts = items.into_iter().map(|item| serde_json::from_str(item.get()));
+            texts.collect::<Result<Vec<String>, _>>().map_err(|_| ApiError::field("addresses", Expected::Text))?
+        }
+    };
+    let command = Command::Invite {
+        shop: fields.shop("shop_id")?,
+        new_shop: fields.text("new_shop")?,
+        role,
+        read: fields.word("read", &[("own", ReadScope::Own), ("all", ReadScope::All)])?.unwrap_or(usual),
+        expires_in_ms: fields.duration_ms("expires", INVITATION_MS_MAX)?.unwrap_or(INVITATION_MS_DEFAULT),
+        addresses,
+    };
+    fields.finish()?;
+    let answer = state.node().command(command, key.0).await?;
+    answer::created(answer::shown(&answer)?, &["devices"])
+}

@@ -1,0 +1,29 @@
+//! The routes, one file a family. A handler reads its request, asks the node, and writes out the answer; whose
+//! data a token may touch is decided by `scope`, everything else by the rules behind the node.
+
+mod credits;
+mod devices;
+mod imports;
+mod movements;
+mod node;
+mod payments;
+mod scope;
+mod shops;
+mod sims;
+mod tokens;
+
+use super::limits::BODY_BYTES_MAX;
+use super::routes::Routes;
+use super::state::ApiState;
+
+/// A body of the usual size.
+type Body = super::body::JsonText<BODY_BYTES_MAX>;
+
+/// Every route of this node.
+pub(super) fn routes(state: ApiState) -> Routes {
+    let routes = node::add(Routes::new(state));
+    let routes = devices::add(shops::add(routes));
+    let routes = movements::add(sims::add(routes));
+    let routes = payments::add(credits::add(routes));
+    tokens::add(imports::add(routes))
+}

@@ -1,0 +1,68 @@
+//! The node itself: `status`, `peers`, `sync`, `verification`, and the two probes.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+
+use crate::http::answer;
+use crate::http::auth::{Access, Identity};
+use crate::http::body::IdempotencyKey;
+use crate::http::parameters::Parameters;
+use crate::http::problem::ApiError;
+use crate::http::routes::Routes;
+use crate::http::state::ApiState;
+use crate::replica::{Page, Query, StatusView};
+
+pub(super) fn add(routes: Routes) -> Routes {
+    routes
+        .get("/api/v1/status", Access::Read, status)
+        .get("/api/v1/peers", Access::Read, peers)
+        .post("/api/v1/sync", Access::Write, sync)
+        .long_post("/api/v1/verification", Access::Owner, verify)
+        .get("/healthz", Access::Public, health)
+        .get("/readyz", Access::Public, readiness)
+}
+
+/// The status, without what it says of shops that a token does not hold for.
+async fn narrowed_status(state: &ApiState, identity: &Identity) -> Result<StatusView, ApiError> {
+    let mut status = state.status().await?;
+    status.peers.retain(|peer| peer.shop_id.is_none_or(|shop| identity.may_see(shop)));
+    status.shop_digests.retain(|shop, _| identity.may_see(*shop));
+    Ok(status)
+}
+
+async fn status(
+    State(state): State<ApiState>,
+    identity: Identity,
+    parameters: Parameters,
+) -> Result<Response, ApiError> {
+    parameters.finish()?;
+    answer::json(&narrowed_status(&state, &identity).await?)
+}
+
+async fn peers(
+    State(state): State<ApiState>,
+    identity: Identity,
+    parameters: Parameters,
+) -> Result<Response, ApiError> {
+    parameters.finish()?;
+    answer::json(&Page::whole(narrowed_status(&state, &identity).await?.peers))
+}
+
+async fn sync(State(state): State<ApiState>, _: IdempotencyKey) -> Result<Response, ApiError> {
+    answer::json(&state.node().sync().await?)
+}
+
+async fn verify(State(state): State<ApiState>, _: IdempotencyKey) -> Result<Response, ApiError> {
+    answer::shown(&state.node().query(Query::Verify).await?)
+}
+
+/// The process answers.
+async fn health() -> StatusCode {
+    StatusCode::NO_CONTENT
+}
+
+/// The engine answers too.
+async fn readiness(State(state): State<ApiState>) -> Result<StatusCode, ApiError> {
+    state.status().await.map(|_| StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,81 @@
+//! What is done to one credit: payments, their reversal, cancellation.
+
+use axum::extract::State;
+use axum::response::Response;
+
+use super::{Body, scope};
+use crate::http::answer;
+use crate::http::auth::{Access, Identity};
+use crate::http::body::IdempotencyKey;
+use crate::http::parameters::InPath;
+use crate::http::problem::ApiError;
+use crate::http::routes::Routes;
+use crate::http::state::ApiState;
+use crate::model::PaymentMode;
+use crate::replica::{Answer, Command};
+
+pub(super) fn add(routes: Routes) -> Routes {
+    routes
+        .post("/api/v1/credits/{key}/payments", Access::Write, pay)
+        .post("/api/v1/credits/{key}/payments/{payment}/reversal", Access::Write, reverse)
+        .post("/api/v1/credits/{key}/cancellation", Access::Write, cancel)
+}
+
+/// `{"amount", "mode"?, "reference"?, "agent"?}`; the payment stands in its credit.
+async fn pay(
+    State(state): State<ApiState>,
+    identity: Identity,
+    InPath(credit): InPath<String>,
+    key: IdempotencyKey,
+    body: Body,
+) -> Result<Response, ApiError> {
+    let fields = body.fields()?;
+    let modes: Vec<_> = PaymentMode::ALL.iter().map(|mode| (mode.word(), *mode)).collect();
+    let amount = fields.decimal("amount")?;
+    let mode = fields.word("mode", &modes)?.unwrap_or(PaymentMode::Cash);
+    let reference = fields.text("reference")?;
+    let agent = identity.agent(fields.text("agent")?);
+    fields.finish()?;
+    let credit = scope::credit_key(&state, &identity, credit).await?;
+    let command = Command::Pay { credit, amount, mode, reference, agent };
+    match state.node().command(command, key.0).await? {
+        Answer::Credit(credit) => {
+            let id = credit.id.to_string();
+            answer::created(answer::json(&credit)?, &["credits", &id])
+        }
+        _ => Err(ApiError::Internal),
+    }
+}
+
+/// `{"reason", "agent"?}`
+async fn reverse(
+    State(state): State<ApiState>,
+    identity: Identity,
+    InPath((credit, payment)): InPath<(String, String)>,
+    key: IdempotencyKey,
+    body: Body,
+) -> Result<Response, ApiError> {
+    let fields = body.fields()?;
+    let why = fields.required_text("reason")?;
+    let agent = identity.agent(fields.text("agent")?);
+    fields.finish()?;
+    let credit = scope::credit_key(&state, &identity, credit).await?;
+    let command = Command::ReversePayment { credit, payment, why, agent };
+    answer::shown(&state.node().command(command, key.0).await?)
+}
+
+/// `{"reason", "agent"?}`
+async fn cancel(
+    State(state): State<ApiState>,
+    identity: Identity,
+    InPath(credit): InPath<String>,
+    key: IdempotencyKey,
+    body: Body,
+) -> Result<Response, ApiError> {
+    let fields = body.fields()?;
+    let why = fields.required_text("reason")?;
+    let agent = identity.agent(fields.text("agent")?);
+    fields.finish()?;
+    let credit = scope::credit_key(&state, &identity, credit).await?;
+    answer::shown(&state.node().command(Command::Cancel { credit, why, agent }, key.0).await?)
+}

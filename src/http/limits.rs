@@ -1,0 +1,46 @@
+//! Every bound of the HTTP face, with its reason. Nothing a stranger sends may cost more than what stands here.
+
+use std::time::Duration;
+
+/// Largest body of a request: the longest legal credit, every field at its limit and escaped, is below 32 KiB.
+pub const BODY_BYTES_MAX: usize = 64 << 10;
+/// Largest upload of rows: about 10,000 credits of the old server, more than any shop writes in a year.
+pub const UPLOAD_BYTES_MAX: usize = 8 << 20;
+/// Longest idempotency key: what fits one index key of the store beside the identity that used it.
+pub const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
+/// Longest credential that is looked at: a token has 75 characters.
+pub const CREDENTIAL_CHARS_MAX: usize = 256;
+/// How long a client may take for its request head: a slow one would hold a connection for ever (slowloris).
+pub const HEADER_READ_TIME: Duration = Duration::from_secs(10);
+/// How long a request may take, its body included: the page gives up at 30 s, so an answer after that is unread.
+pub const REQUEST_TIME: Duration = Duration::from_secs(30);
+/// How long an import or a verification may take: 8 MiB of rows signed one by one on a slow disk.
+pub const LONG_REQUEST_TIME: Duration = Duration::from_secs(600);
+/// Connections at once: a shop has 10 devices and their pages hold two each; the rest is room for the apps.
+pub const CONNECTIONS_MAX: usize = 512;
+/// How long open requests are waited for at the end: longer than a commit, shorter than a service manager's patience.
+pub const SHUTDOWN_TIME: Duration = Duration::from_secs(5);
+/// Largest request head, in bytes.
+pub const HEAD_BYTES_MAX: usize = 32 << 10;
+/// Failed authentications a minute before further failing ones are turned away unread.
+pub const FAILURES_A_MINUTE_MAX: u32 = 100;
+/// Tokens in use at once: a lost script that makes tokens in a loop must not fill the store.
+pub const TOKENS_MAX: usize = 1_000;
+/// Shops that one token names: its record must fit a local value of 4 kB.
+pub const TOKEN_SHOPS_MAX: usize = 256;
+/// A token's last use is written down at most so often, lest each request cost a disk sync.
+pub const LAST_USE_WRITTEN_EVERY_MS: i64 = 3_600_000;
+/// Items on a page where the request does not say.
+pub const PAGE_ITEMS_DEFAULT: usize = 100;
+/// Items on a page at most.
+pub const PAGE_ITEMS_MAX: usize = 1_000;
+/// Addresses in an invitation: more make no QR code that a phone can read.
+pub const ADDRESSES_MAX: usize = 16;
+/// Pages of movements that are looked through for one that a token names.
+pub const SEARCHED_PAGES_MAX: usize = 50;
+/// How long an invitation holds where the request does not say.
+pub const INVITATION_MS_DEFAULT: i64 = 15 * 60_000;
+/// How long an invitation may hold: a month; who comes later asks again.
+pub const INVITATION_MS_MAX: i64 = 31 * 86_400_000;
+/// How long a token may hold if it is to end at all: ten years.
+pub const TOKEN_MS_MAX: i64 = 3_653 * 86_400_000;

@@ -1,0 +1,157 @@
+//! The refusals of the rules in French.
+
+use crate::ledger::Refusal;
+use crate::model::CaptureState;
+use crate::rows::{fault_in_french, money_in_french};
+
+/// The sentence of a refusal.
+pub(super) fn sentence(refusal: &Refusal) -> String {
+    match refusal {
+        Refusal::ClockBefore2020 { now } => format!(
+            "L'horloge de cet appareil indique {}, ce qui est impossible : rien n'a été enregistré. Mettez-la à l'heure, \
+             puis recommencez.",
+            now.to_rfc3339()
+        ),
+        Refusal::KeyReused => {
+            "Cette clé d'idempotence a déjà servi pour une autre demande : rien n'a été fait. Prenez \
+             une clé nouvelle pour chaque nouvelle opération."
+                .to_owned()
+        }
+        Refusal::NotAllowed { needs } => format!(
+            "Cet appareil n'a pas le droit de faire cela : il faut {needs}. Adressez-vous au gérant du shop ou au siège."
+        ),
+        Refusal::Field(error) => {
+            format!("Le champ « {} » {}. Corrigez-le, puis recommencez.", error.field, fault_in_french(&error.fault))
+        }
+        Refusal::Money { field, fault } => format!(
+            "Le champ « {field} » est refusé : {}. Écrivez un montant comme 125.50, puis recommencez.",
+            money_in_french(fault)
+        ),
+        Refusal::UnknownShop { shop } => format!(
+            "Aucun shop ne porte le numéro {shop} dans ce réseau. Vérifiez le numéro, ou faites ajouter le shop par le \
+             siège."
+        ),
+        Refusal::ShopExists { shop, name } => {
+            format!("Le shop {shop} existe déjà, sous le nom « {name} ». Choisissez un autre numéro.")
+        }
+        Refusal::UnknownSim { sim } => {
+            format!("Aucune SIM ne porte le numéro {sim}. Vérifiez le numéro, ou ajoutez d'abord la SIM.")
+        }
+        Refusal::SimExists { sim, shop } => {
+            format!("La SIM {sim} existe déjà, au shop {shop}. Elle n'a pas été ajoutée une seconde fois.")
+        }
+        Refusal::SimOfAnotherShop { sim, owner, shop } => {
+            format!("La SIM {sim} appartient au shop {owner}, pas au shop {shop}. Choisissez une SIM de votre shop.")
+        }
+        Refusal::SimInactive { sim } => {
+            format!("La SIM {sim} n'est plus en service : rien n'a été envoyé. Choisissez une autre SIM.")
+        }
+        Refusal::ReferenceTaken { reference, credit } => format!(
+            "Un crédit porte déjà la référence {reference} ({credit}). Si c'est le même, il est déjà enregistré ; sinon, \
+             donnez une autre référence."
+        ),
+        Refusal::OldIdTaken { old_id, credit } => format!(
+            "L'ancien numéro {old_id} appartient déjà au crédit {credit} : cette ligne n'a pas été reprise. Vérifiez-la \
+             sur l'ancien serveur."
+        ),
+        Refusal::UnknownCredit { key } => {
+            format!("Aucun crédit ne répond à « {key} ». Vérifiez la référence, ou cherchez-le dans la liste.")
+        }
+        Refusal::AmbiguousReference { reference, count } => format!(
+            "{count} crédits portent la référence {reference}. Ouvrez le bon dans la liste : son identifiant (cr_…) le \
+             désigne seul."
+        ),
+        Refusal::CreditCancelled { reference } => format!(
+            "Le crédit {reference} est annulé : rien n'a été enregistré. Si de l'argent a été reçu, rendez-le, ou \
+             accordez un nouveau crédit."
+        ),
+        Refusal::CreditPaid { reference } => {
+            format!("Le crédit {reference} est déjà entièrement payé : rien n'a été enregistré.")
+        }
+        Refusal::CancelWithPayments { reference, paid } => format!(
+            "Le crédit {reference} a déjà reçu {paid} : il ne peut plus être annulé. Si un paiement est une erreur, \
+             annulez d'abord ce paiement."
+        ),
+        Refusal::PaymentExceedsRemaining { asked, remaining } => format!(
+            "Le paiement de {asked} dépasse ce qui reste à payer, {remaining}. Enregistrez {remaining} au plus, et rendez \
+             la différence au client."
+        ),
+        Refusal::UnknownPayment { reference, payment } => {
+            format!(
+                "Le crédit {reference} n'a pas de paiement « {payment} ». Choisissez-le dans la liste de ses paiements."
+            )
+        }
+        Refusal::PaymentReversed { payment } => {
+            format!("Le paiement {payment} est déjà annulé. Il n'y a plus rien à faire.")
+        }
+        Refusal::NothingToChange => {
+            "Les valeurs données sont déjà celles du crédit : rien n'a changé. Modifiez un champ, puis recommencez."
+                .to_owned()
+        }
+        Refusal::UnknownMovement { key } => {
+            format!("Aucun mouvement ne répond à « {key} ». Cherchez-le dans les mouvements de la SIM.")
+        }
+        Refusal::MovementKind { movement, found, expected } => format!(
+            "Le mouvement {movement} est {}, alors qu'il faut {} : rien n'a été fait. Choisissez le bon mouvement.",
+            kind(found),
+            kind(expected)
+        ),
+        Refusal::MovementOfAnotherDevice { movement, device } => format!(
+            "Le mouvement {movement} a été enregistré par l'appareil « {device} » : lui seul peut le valider ou l'annuler. \
+             Faites-le sur cet appareil."
+        ),
+        Refusal::MovementReversed { movement } => {
+            format!("Le mouvement {movement} est déjà annulé. Il n'y a plus rien à faire.")
+        }
+        Refusal::CaptureNotPending { movement, state } => format!(
+            "La capture {movement} est déjà {} : elle ne peut plus être validée.",
+            match state {
+                CaptureState::Pending => "en attente",
+                CaptureState::Validated => "validée",
+                CaptureState::Cancelled => "annulée",
+            }
+        ),
+        Refusal::AlreadyReimbursed { movement } => {
+            format!("Le retrait {movement} est déjà remboursé. Il n'y a plus rien à faire.")
+        }
+        Refusal::InsufficientShare { asked, share, available } => format!(
+            "Cet appareil ne peut dépenser que {share} de cette SIM ; il en faut {asked}. La SIM contient {available} : si \
+             cela suffit, demandez une part aux autres appareils du shop ; sinon, rechargez-la."
+        ),
+        Refusal::UnknownDevice { key } => {
+            format!("Aucun appareil du réseau ne répond à « {key} ». Vérifiez son nom dans la liste des appareils.")
+        }
+        Refusal::UnknownInvitation => {
+            "Cette invitation ne vient pas de cet appareil, ou a été abîmée en chemin. Faites-en \
+             une nouvelle, et recopiez-la en entier."
+                .to_owned()
+        }
+        Refusal::InvitationUsed => {
+            "Cette invitation a déjà servi : elle ne vaut qu'une fois. Demandez-en une nouvelle.".to_owned()
+        }
+        Refusal::InvitationExpired { expired_at } => {
+            format!("Cette invitation a expiré le {}. Demandez-en une nouvelle.", expired_at.to_rfc3339())
+        }
+        Refusal::BadCursor => {
+            "Le repère de page n'a pas été donné par ce nœud. Reprenez la liste depuis le début.".to_owned()
+        }
+        Refusal::ReadOnly { detail } => format!(
+            "Ce nœud ne peut plus écrire sur son disque ({detail}) : rien n'a été enregistré. Libérez de la place ou \
+             changez le disque, puis redémarrez."
+        ),
+        Refusal::Busy => {
+            "Ce nœud est trop occupé pour l'instant : rien n'a été enregistré. Recommencez dans quelques secondes."
+                .to_owned()
+        }
+    }
+}
+
+fn kind(word: &str) -> &str {
+    match word {
+        "opening" => "un solde initial",
+        "capture" => "une capture",
+        "withdrawal" => "un retrait",
+        "deposit" => "un dépôt",
+        other => other,
+    }
+}
