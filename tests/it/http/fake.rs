@@ -37,12 +37,15 @@ fn draw(bytes: &mut [u8]) {
     getrandom::fill(bytes).expect("randomness");
 }
 
+/// Every command that the engine was given, and its key.
+type Log = Arc<Mutex<Vec<(Command, Option<String>)>>>;
+
 /// A face and what its engine was told.
 pub struct Node {
     pub state: ApiState,
     router: Router,
     handle: NodeHandle,
-    pub told: Arc<Mutex<Vec<(Command, Option<String>)>>>,
+    pub told: Log,
 }
 
 /// A request in the making.
@@ -117,7 +120,7 @@ impl Node {
         Node::on(self.handle.clone(), Arc::clone(&self.told), clock)
     }
 
-    fn on(handle: NodeHandle, told: Arc<Mutex<Vec<(Command, Option<String>)>>>, clock: fn() -> Timestamp) -> Node {
+    fn on(handle: NodeHandle, told: Log, clock: fn() -> Timestamp) -> Node {
         let state = ApiState::new(ApiSettings {
             node: handle.clone(),
             local_credential: LOCAL_CREDENTIAL.to_owned(),
@@ -160,7 +163,7 @@ impl Node {
     }
 }
 
-async fn run(mut inbox: mpsc::Receiver<Request>, told: Arc<Mutex<Vec<(Command, Option<String>)>>>) {
+async fn run(mut inbox: mpsc::Receiver<Request>, told: Log) {
     let mut local = BTreeMap::new();
     while let Some(request) = inbox.recv().await {
         match request {

@@ -5,3 +5,4 @@ mod auth;
 mod fake;
 mod forms;
 mod refusals;
+mod sockets;
