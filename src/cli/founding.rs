@@ -131,7 +131,7 @@ impl Invite {
             "new_shop": self.new_shop,
             "role": word(&|| self.role.to_possible_value()),
             "read": word(&|| self.read.to_possible_value()),
-            "expires": format!("{}ms", self.expires.as_millis()),
+            "expires": format!("{}s", self.expires.as_secs().max(1)),
         });
         let answer = context.client()?.post(&path(&["invitations"], &[]), &without_nulls(body))?;
         context.printer.answer(&answer, |answer| {

@@ -15,7 +15,8 @@ const FILTER_DEFAULT: &str = "warn,ucash=info";
 /// Begins logging. A second call in one process changes nothing.
 pub(super) fn begin(format: LogFormat) {
     let filter = EnvFilter::try_from_env("UCASH_LOG").unwrap_or_else(|_| EnvFilter::new(FILTER_DEFAULT));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
     let begun = match format {
         LogFormat::Human => builder.with_target(false).try_init(),
         LogFormat::Json => builder.json().try_init(),

@@ -47,7 +47,7 @@ impl Token {
             Token::Create { name, shop, read_only, expires } => {
                 let body = json!({
                     "name": name, "shops": shop, "read_only": read_only,
-                    "expires": expires.map(|expires| format!("{}ms", expires.as_millis())),
+                    "expires": expires.map(|expires| format!("{}s", expires.as_secs().max(1))),
                 });
                 let token = client.post("/api/v1/tokens", &without_nulls(body))?;
                 printer.answer(&token, |token| {
