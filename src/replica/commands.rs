@@ -51,7 +51,7 @@ impl<S: Store> Replica<S> {
         }
         let place = keys::idempotency(&key);
         let digest = fingerprint(&command);
-        if let Some(bytes) = self.logs.store.get(&place).map_err(super::ReplicaError::from)? {
+        if let Some(bytes) = self.get(&place)? {
             return remembered(&bytes, &digest);
         }
         let result = self.carry(now, command);
@@ -66,7 +66,7 @@ impl<S: Store> Replica<S> {
         };
         let bytes =
             postcard::to_stdvec(&record).map_err(|_| super::ReplicaError::damaged("an answer does not encode"))?;
-        self.batch.put(place, bytes);
+        self.put(place, Some(bytes));
         result
     }
 
@@ -157,9 +157,10 @@ impl<S: Store> Replica<S> {
     }
 
     pub(super) fn carry_all(&mut self, now: Timestamp, plans: &[Plan]) -> Result<(), CommandError> {
-        // Rights first, for all: a command is done whole or not at all.
+        // Rights and fields first, for all: a command is done whole or not at all.
         for plan in plans {
             self.check_right(plan)?;
+            plan.check_fields()?;
         }
         plans.iter().try_for_each(|plan| self.carry_out(now, plan).map(|_| ()))
     }
@@ -329,10 +330,7 @@ impl<S: Store> Replica<S> {
             let fault = crate::model::FieldError::malformed("local", "a short name and at most 4 kB");
             return Err(Refusal::Field(fault).into());
         }
-        match value {
-            Some(value) => self.batch.put(keys::local(name), value),
-            None => self.batch.delete(keys::local(name)),
-        }
+        self.put(keys::local(name), value);
         Ok(Answer::Done)
     }
 
@@ -373,7 +371,10 @@ impl<S: Store> Replica<S> {
             outcomes.push(match book.plan_row(row) {
                 Err(refusal) => RowOutcome::Refused(refusal),
                 Ok(RowPlan::Unchanged) => RowOutcome::Unchanged,
-                Ok(RowPlan::Do(plans)) => match plans.iter().try_for_each(|plan| self.check_right(plan)) {
+                Ok(RowPlan::Do(plans)) => match plans.iter().try_for_each(|plan| {
+                    self.check_right(plan)?;
+                    plan.check_fields()
+                }) {
                     Err(refusal) => RowOutcome::Refused(refusal),
                     Ok(()) => {
                         plans.iter().for_each(|plan| rehearse(&mut book, plan, now));
@@ -421,12 +422,10 @@ fn rehearse(book: &mut Book, plan: &Plan, now: Timestamp) {
             }
         }
         Plan::Grant { shop, grant, then } => {
-            let mut history = History {
-                operations: vec![stamped(Operation::Grant(grant.clone()))],
-                visible: std::collections::BTreeMap::new(),
-            };
-            history.operations.extend(then.iter().map(|step| stamped(step.operation(crate::model::PaymentId(id)))));
-            history.visible.insert(Register::Status, vec![history.operations.len() - 1]);
+            let mut operations = vec![stamped(Operation::Grant(grant.clone()))];
+            operations.extend(then.iter().map(|step| stamped(step.operation(crate::model::PaymentId(id)))));
+            let visible = std::collections::BTreeMap::from([(Register::Status, vec![operations.len() - 1])]);
+            let history = History { operations: &operations, visible };
             if let Some(credit) = fold_credit(CreditId(id), *shop, &history) {
                 book.put_credit(credit);
             }

@@ -22,6 +22,8 @@ pub(crate) struct Held {
     pub index: u32,
     /// How far it is held.
     pub head: Head,
+    /// How far it stands in the store: what this step added follows with its batch.
+    stored: u64,
 }
 
 #[derive(Debug)]
@@ -60,7 +62,7 @@ impl<S: Store> Logs<S> {
         for (value, index) in found.into_iter().zip(0..) {
             let (log, head) = read_head(&value).ok_or_else(|| ReplicaError::damaged("a log's head is unreadable"))?;
             logs.entries += head.number;
-            logs.held.insert(log, Held { index, head });
+            logs.held.insert(log, Held { index, head, stored: head.number });
             logs.names.push(log);
         }
         Ok(logs)
@@ -109,7 +111,7 @@ impl<S: Store> Logs<S> {
         }
         let index = self.names.len() as u32;
         self.names.push(*log);
-        self.held.insert(*log, Held { index, head: Head { number: 0, hash: root_of(log) } });
+        self.held.insert(*log, Held { index, head: Head { number: 0, hash: root_of(log) }, stored: 0 });
         index
     }
 
@@ -167,7 +169,9 @@ impl<S: Store> Logs<S> {
     pub fn write(&mut self, batch: &mut Batch, key_of: impl Fn(&LogId) -> Option<SigningKey>) -> Vec<Suffix> {
         let mut fresh = Vec::new();
         for (log, runs) in std::mem::take(&mut self.staged) {
-            let Some(Held { index, head }) = self.held.get(&log).copied() else { continue };
+            let Some(held) = self.held.get_mut(&log) else { continue };
+            held.stored = held.head.number;
+            let Held { index, head, .. } = *held;
             for run in runs {
                 let own = run.signature.is_none();
                 let signature = run.signature.or_else(|| key_of(&log).map(|key| sign(&run.end, &key)));
@@ -270,7 +274,7 @@ impl<S: Store> Logs<S> {
 
     /// The next piece of a log from that number on, ending at a signed entry at or after `to` or at the limits.
     pub fn suffix(&self, log: &LogId, from: u64, to: u64) -> Result<Option<Suffix>, ReplicaError> {
-        let Some(held) = self.held.get(log).filter(|held| from >= 1 && from <= held.head.number) else {
+        let Some(held) = self.held.get(log).filter(|held| from >= 1 && from <= held.stored) else {
             return Ok(None);
         };
         let (first, _) = self.segment_at(EntryRef { log: held.index, number: from })?;
