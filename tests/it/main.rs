@@ -2,6 +2,9 @@
 
 #[cfg(feature = "node")]
 mod data_directory;
+mod document_automerge;
+mod document_hostile;
+mod document_shapes;
 #[cfg(feature = "node")]
 mod heads_file;
 #[cfg(feature = "node")]
@@ -11,6 +14,7 @@ mod net;
 #[cfg(feature = "node")]
 mod net_hostile;
 mod rows;
+mod samples;
 mod store_conformance;
 #[cfg(feature = "node")]
 mod store_sled;
