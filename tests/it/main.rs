@@ -5,10 +5,12 @@ mod data_directory;
 mod document_automerge;
 mod document_hostile;
 mod document_shapes;
+mod golden;
 #[cfg(feature = "node")]
 mod heads_file;
 #[cfg(feature = "node")]
 mod http;
+mod logs;
 #[cfg(feature = "node")]
 mod net;
 #[cfg(feature = "node")]
