@@ -11,6 +11,7 @@ mod heads_file;
 #[cfg(feature = "node")]
 mod http;
 mod logs;
+mod membership;
 #[cfg(feature = "node")]
 mod net;
 #[cfg(feature = "node")]
@@ -20,3 +21,4 @@ mod samples;
 mod store_conformance;
 #[cfg(feature = "node")]
 mod store_sled;
+mod wire;
