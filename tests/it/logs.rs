@@ -7,6 +7,8 @@ use ucash::log::{
 };
 use ucash::model::{CreditId, DeviceKey, DocumentId, Hlc, Incarnation, Month, Scope, ShopId, SimNumber, Timestamp};
 
+use crate::forge::signed;
+
 fn key() -> SigningKey {
     SigningKey::from_seed(&[1; 32])
 }
@@ -17,18 +19,6 @@ fn log() -> LogId {
 
 fn root() -> Head {
     Head { number: 0, hash: root_of(&log()) }
-}
-
-/// Chains these bodies after a head and signs the last: what an honest device does.
-pub fn signed(log: LogId, key: &SigningKey, head: Head, bodies: Vec<Vec<u8>>) -> (Suffix, Head) {
-    let mut end = head;
-    for body in &bodies {
-        let mut hasher = blake3::Hasher::new_derive_key("ucash/v1/entry");
-        hasher.update(&end.hash).update(&(end.number + 1).to_be_bytes()).update(body);
-        end = Head { number: end.number + 1, hash: *hasher.finalize().as_bytes() };
-    }
-    let signature = key.sign("ucash/v1/entry", &end.hash);
-    (Suffix { log, from: head.number + 1, bodies, signature }, end)
 }
 
 fn bodies(count: usize) -> Vec<Vec<u8>> {

@@ -5,6 +5,7 @@ mod data_directory;
 mod document_automerge;
 mod document_hostile;
 mod document_shapes;
+mod forge;
 mod golden;
 #[cfg(feature = "node")]
 mod heads_file;
@@ -18,6 +19,7 @@ mod net;
 mod net_hostile;
 mod rows;
 mod samples;
+mod set_aside;
 mod store_conformance;
 #[cfg(feature = "node")]
 mod store_sled;
