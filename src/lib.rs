@@ -13,11 +13,13 @@
 //! | [`replica`] | all of the above as one state machine without IO |
 //! | [`rows`] | the old server's rows, read and checked for form |
 //! | `node` | the shell: event loop, disk, network |
-//! | `http` | the API on top of it |
+//! | `http`, `cli` | the faces |
 //!
 //! Everything above `node` is pure: it reads no clock, draws no randomness and opens no socket or file.
 //! `cargo check --lib --no-default-features` proves it.
 
+#[cfg(feature = "node")]
+pub mod cli;
 pub mod document;
 #[cfg(feature = "node")]
 pub mod http;
@@ -30,5 +32,6 @@ pub mod money;
 pub mod node;
 pub mod replica;
 pub mod rows;
+pub mod sample;
 pub mod store;
 pub mod wire;

@@ -1,3 +1,7 @@
-fn main() {
-    println!("Hello, world!");
+//! The `ucash` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ucash::cli::run(std::env::args_os())
 }

@@ -126,10 +126,8 @@ impl<S: Store> Engine<S> {
                 self.judged.push((id, plain.is_some()));
                 plain.map(|bytes| Input::Gossip { from, bytes })
             }
-            NetEvent::Listening(address) => {
-                tracing::info!(%address, "listening");
-                None
-            }
+            // The network says so itself.
+            NetEvent::Listening(_) => None,
             NetEvent::ListenFailed { address, error } => {
                 tracing::warn!(?address, error, "a listener broke down");
                 None

@@ -187,6 +187,13 @@ impl Home {
         }))
     }
 
+    /// What shows that a command may read this directory: the same at every start, and nothing can be learnt from
+    /// it about the key it is made of.
+    pub fn credential(&self) -> Result<String, HomeError> {
+        let secret = blake3::derive_key("ucash/v1/local-credential", &self.device_key()?.seed());
+        Ok(data_encoding::HEXLOWER.encode(&secret))
+    }
+
     pub fn store(&self) -> Result<SledStore, HomeError> {
         Ok(SledStore::open(&self.directory.store_path(), CACHE_BYTES)?)
     }

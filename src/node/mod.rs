@@ -26,4 +26,7 @@ pub use clock::{draw, now};
 pub use engine::Engine;
 pub use handle::{NodeHandle, Request, SyncReport};
 pub use home::{HomeError, Running};
-pub use start::{FoundOptions, JoinOptions, NodeError, Offline, Online, RunOptions, found, join, open_offline, run};
+pub use start::{
+    FoundOptions, JoinOptions, NodeError, Offline, Online, OnlineParts, RunOptions, found, holds_device, join,
+    open_offline, run, running,
+};

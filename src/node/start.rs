@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::{Arc, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -114,6 +113,8 @@ pub struct RunOptions {
 pub struct Offline {
     /// The way to it.
     pub node: NodeHandle,
+    /// What shows that a command may read this directory.
+    pub credential: String,
     stop: oneshot::Sender<()>,
     thread: JoinHandle<()>,
 }
@@ -142,18 +143,27 @@ pub struct Online {
     pub peer_id: String,
     /// What shows that a command may read this directory.
     pub credential: String,
-    /// Where it can be reached now, for invitations.
-    pub addresses: Arc<RwLock<Vec<String>>>,
+    parts: OnlineParts,
+}
+
+/// What must be stopped at the end.
+pub struct OnlineParts {
     net: NetHandle,
     stop: oneshot::Sender<()>,
     thread: JoinHandle<()>,
 }
 
 impl Online {
+    /// The socket to serve the page and the API on, and what must be stopped after that.
+    pub fn into_parts(self) -> (TcpListener, OnlineParts) {
+        (self.listener, self.parts)
+    }
+}
+
+impl OnlineParts {
     /// Stops cleanly: the engine first, then the network.
     pub async fn stop(self) {
-        let Online { node, net, stop, thread, .. } = self;
-        drop(node);
+        let OnlineParts { net, stop, thread } = self;
         let _ = stop.send(());
         let _ = tokio::task::spawn_blocking(move || thread.join()).await;
         net.stop().await;
@@ -191,7 +201,7 @@ fn found_in(
 }
 
 /// Whether that directory holds a device, running or not.
-pub(super) fn holds_device(path: &Path) -> bool {
+pub fn holds_device(path: &Path) -> bool {
     path.join("identity").exists()
 }
 
@@ -204,16 +214,22 @@ where
     thread.spawn(move || runtime.block_on(run)).map_err(NodeError::Thread)
 }
 
+/// Where a command looks for the node of its directory.
+pub fn running(path: &Path) -> Option<Running> {
+    Running::find(path)
+}
+
 /// Opens a device's replica for one command: no network, no page.
 pub fn open_offline(path: &Path) -> Result<Offline, NodeError> {
     check_clock()?;
     let mut home = Home::open(path)?;
     let replica = home.replica()?;
+    let credential = home.credential()?;
     let (requests, asked) = mpsc::channel(REQUESTS_MAX);
     let (_, events) = mpsc::channel(1);
     let (stop, stopped) = oneshot::channel();
     let thread = engine_thread(Engine::new(replica, home, None).run(asked, events, stopped))?;
-    Ok(Offline { node: NodeHandle::new(requests), stop, thread })
+    Ok(Offline { node: NodeHandle::new(requests), credential, stop, thread })
 }
 
 fn parse_all(addresses: &[&str]) -> Vec<Multiaddr> {
@@ -259,7 +275,7 @@ pub async fn run(path: &Path, options: RunOptions, found: Option<FoundOptions>) 
     };
     let listen: Vec<String> = net.listening().await?.iter().map(ToString::to_string).collect();
 
-    let credential = data_encoding::HEXLOWER.encode(&random::<32>());
+    let credential = home.credential()?;
     home.announce(&Running { http: http.to_string(), credential: credential.clone(), pid: std::process::id() })?;
     let (requests, asked) = mpsc::channel(REQUESTS_MAX);
     let (stop, stopped) = oneshot::channel();
@@ -269,13 +285,10 @@ pub async fn run(path: &Path, options: RunOptions, found: Option<FoundOptions>) 
         node: NodeHandle::new(requests),
         listener,
         http,
-        addresses: Arc::new(RwLock::new(listen.clone())),
         listen,
         peer_id: net.peer_id.clone(),
         credential,
-        net,
-        stop,
-        thread,
+        parts: OnlineParts { net, stop, thread },
     })
 }
 

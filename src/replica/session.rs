@@ -13,6 +13,8 @@ pub(super) struct Session {
     pub since: Timestamp,
     /// What it showed or is known by, once that is believed. Nothing else is heard before.
     pub certificate: Option<Certificate>,
+    /// What it said before it had shown who it is, beside greetings.
+    pub unheard: u32,
     /// The digest it said last.
     pub digest: Option<Digest>,
     /// How far it said it holds each log.
@@ -38,6 +40,7 @@ impl Session {
         Session {
             since: now,
             certificate: None,
+            unheard: 0,
             digest: None,
             theirs: BTreeMap::new(),
             requested: BTreeMap::new(),

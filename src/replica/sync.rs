@@ -36,6 +36,8 @@ pub(super) struct Requested {
 
 /// How long a stranger may take to say who it is.
 const STRANGER_MS: i64 = 10_000;
+/// How much a device may say before it has shown who it is: what is under way when it is asked.
+const UNHEARD_MAX: u32 = 8;
 /// How long a device may take over a request before it is given up and another is asked.
 const STALLED_MS: i64 = 20_000;
 /// How long things must be quiet before a change is compared: what gossip missed is found this soon.
@@ -136,10 +138,7 @@ impl<S: Store> Replica<S> {
             Message::Join { invitation, proof, name } => self.asked_to_join(peer, &invitation, &proof, &name, now),
             Message::Refused(_) => self.ban(peer, "it refuses this device"),
             // Nothing else is heard from a device that has not shown that it is one of us.
-            _ if !certified => {
-                self.send(peer, &Message::Refused(Answered::Stranger));
-                self.ban(peer, "not a device of this network");
-            }
+            _ if !certified => self.unheard(peer),
             Message::Digest(digest) => self.compared(peer, digest, true, now),
             Message::Same(digest) => self.compared(peer, digest, false, now),
             Message::Scopes(scopes) => self.told_scopes(peer, &scopes),
@@ -160,6 +159,21 @@ impl<S: Store> Replica<S> {
             }
             // Of interest to a joiner only.
             Message::Joined { .. } => {}
+        }
+    }
+
+    /// A device that was met before it could greet (a joiner's inviter) is asked who it is; one that goes on talking
+    /// is left.
+    fn unheard(&mut self, peer: DeviceKey) {
+        let Some(session) = self.sessions.get_mut(&peer) else { return };
+        session.unheard += 1;
+        match session.unheard {
+            1 => self.send(peer, &Message::WhoAreYou),
+            2..=UNHEARD_MAX => {}
+            _ => {
+                self.send(peer, &Message::Refused(Answered::Stranger));
+                self.ban(peer, "not a device of this network");
+            }
         }
     }
 

@@ -59,3 +59,11 @@ pub fn money_in_french(fault: &MoneyError) -> String {
         MoneyError::CurrencyMismatch { left, right } => format!("{left} et {right} ne se combinent pas"),
     }
 }
+
+impl std::fmt::Display for RowRefusal {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}: {}", self.field, self.reason)
+    }
+}
+
+impl std::error::Error for RowRefusal {}

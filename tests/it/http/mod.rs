@@ -1,1 +1,8 @@
-//! x
+//! The HTTP face before a small fake engine: no sockets, no sleeps.
+
+mod answers;
+mod auth;
+mod fake;
+mod forms;
+mod refusals;
+mod sockets;

@@ -1,0 +1,210 @@
+//! Why a command came to nothing: a code for programs, a sentence for people, and the facts.
+
+use serde_json::{Map, Value, json};
+
+use crate::http::{Language, messages};
+use crate::node::{HomeError, NodeError, net::NetError, storage::DirectoryError};
+use crate::replica::{BootError, JoinError};
+use crate::wire::Answered;
+
+/// A failure as it is told.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub code: String,
+    pub message: String,
+    pub facts: Map<String, Value>,
+}
+
+impl Failure {
+    pub fn new(code: &str, message: impl Into<String>) -> Failure {
+        Failure { code: code.to_owned(), message: message.into(), facts: Map::new() }
+    }
+
+    /// A failure of this program's own, with the system's reason.
+    pub fn system(language: Language, what: &str, error: impl std::fmt::Display) -> Failure {
+        let message = match language {
+            Language::French => format!("Impossible : {what} ({error})."),
+            Language::English => format!("Not possible: {what} ({error})."),
+        };
+        Failure::new("failed", message)
+    }
+
+    /// What a problem document (RFC 9457) says, its facts beside the message.
+    pub fn of_problem(problem: &Value) -> Failure {
+        let text = |name: &str| problem.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let known = ["type", "title", "status", "detail", "code", "instance"];
+        let members = problem.as_object().cloned().unwrap_or_default();
+        let facts = members.into_iter().filter(|(name, _)| !known.contains(&name.as_str())).collect();
+        let message = [text("detail"), text("title"), problem.to_string()].into_iter().find(|text| !text.is_empty());
+        let code = Some(text("code")).filter(|code| !code.is_empty());
+        Failure { code: code.unwrap_or_else(|| "failed".to_owned()), message: message.unwrap_or_default(), facts }
+    }
+
+    /// The object that `--json` prints on stderr.
+    pub fn to_json(&self) -> Value {
+        let mut error = self.facts.clone();
+        error.insert("code".to_owned(), json!(self.code));
+        error.insert("message".to_owned(), json!(self.message));
+        json!({ "error": error })
+    }
+
+    /// A node's error in a sentence: what happened, what it means, what to do.
+    pub fn of_node(error: &NodeError, language: Language) -> Failure {
+        let (code, french, english) = sentences(error);
+        match error {
+            NodeError::Home(HomeError::Boot(BootError::Refused(refusal))) => {
+                let message = messages::sentence(refusal, language);
+                Failure { code: refusal.code().to_owned(), message, facts: messages::facts(refusal) }
+            }
+            _ => Failure::new(code, if language == Language::French { french } else { english }),
+        }
+    }
+}
+
+fn sentences(error: &NodeError) -> (&'static str, String, String) {
+    match error {
+        NodeError::ClockBefore2020 { now } => (
+            "clock_before_2020",
+            format!("L'horloge de cet appareil indique {}, avant 2020 : elle est fausse. Réglez la date et l'heure, puis recommencez.", now.to_rfc3339()),
+            format!("This device's clock shows {}, before 2020: it is wrong. Set date and time, then try again.", now.to_rfc3339()),
+        ),
+        NodeError::Http { address, source } => (
+            "port_in_use",
+            format!("Impossible d'écouter sur {address} ({source}). Un autre programme tient peut-être ce port : choisissez-en un autre avec --http (le port 0 en prend un libre)."),
+            format!("Cannot listen on {address} ({source}). Another program may hold this port: choose another with --http (port 0 takes a free one)."),
+        ),
+        NodeError::Net(NetError::Listen { address, source }) => (
+            "port_in_use",
+            format!("Impossible d'écouter sur {address} ({source}). Un autre programme tient peut-être ce port : choisissez-en un autre avec --listen."),
+            format!("Cannot listen on {address} ({source}). Another program may hold this port: choose another with --listen."),
+        ),
+        NodeError::Net(other) => (
+            "network",
+            format!("Le réseau n'a pas pu démarrer ({other}). Vérifiez les adresses données."),
+            format!("The network could not start ({other}). Check the addresses given."),
+        ),
+        NodeError::InviterNotReached => (
+            "inviter_not_reached",
+            "L'appareil qui a invité n'a pas répondu en 30 secondes. Vérifiez qu'il tourne (ucash start) et qu'il est sur le même réseau, ou donnez son adresse avec --peer ; l'invitation reste valable jusqu'à son échéance.".to_owned(),
+            "The inviting device did not answer within 30 seconds. Check that it is running (ucash start) and on the same network, or give its address with --peer; the invitation stays valid until it expires.".to_owned(),
+        ),
+        NodeError::Join(JoinError::Refused(answer)) => refused_join(*answer),
+        NodeError::Join(JoinError::Unbelievable) => (
+            "inviter_unbelievable",
+            "La réponse de l'appareil qui a invité n'est pas digne de foi. Rien n'a été gardé : demandez une nouvelle invitation.".to_owned(),
+            "The inviting device's answer is not to be believed. Nothing was kept: ask for a new invitation.".to_owned(),
+        ),
+        NodeError::Home(error) => home(error),
+        NodeError::Replica(error) => (
+            "store",
+            format!("Les données n'ont pas pu être écrites ({error}). Vérifiez la place sur le disque, puis recommencez."),
+            format!("The data could not be written ({error}). Check the room on the disk, then try again."),
+        ),
+        NodeError::Thread(error) => (
+            "system",
+            format!("Le système refuse un fil d'exécution ({error}). Fermez d'autres programmes, puis recommencez."),
+            format!("The system refuses a thread ({error}). Close other programs, then try again."),
+        ),
+    }
+}
+
+fn refused_join(answer: Answered) -> (&'static str, String, String) {
+    let (code, french, english) = match answer {
+        Answered::InvitationUsed => (
+            "invitation_used",
+            "Cette invitation a déjà servi : chacune ne sert qu'une fois. Demandez-en une nouvelle.",
+            "This invitation was used already: each serves once. Ask for a new one.",
+        ),
+        Answered::InvitationExpired => (
+            "invitation_expired",
+            "Cette invitation a expiré. Demandez-en une nouvelle.",
+            "This invitation has expired. Ask for a new one.",
+        ),
+        Answered::InvitationUnknown => (
+            "unknown_invitation",
+            "L'appareil contacté ne connaît pas cette invitation. Vérifiez que vous l'avez recopiée en entier, ou demandez-en une nouvelle.",
+            "The device does not know this invitation. Check that you copied all of it, or ask for a new one.",
+        ),
+        Answered::Version => (
+            "other_version",
+            "L'appareil contacté parle une autre version. Mettez les deux à jour.",
+            "The device speaks another version. Update both.",
+        ),
+        Answered::Stranger | Answered::Unable => (
+            "join_refused",
+            "L'appareil contacté refuse. Demandez une nouvelle invitation.",
+            "The device refuses. Ask for a new invitation.",
+        ),
+    };
+    (code, french.to_owned(), english.to_owned())
+}
+
+fn home(error: &HomeError) -> (&'static str, String, String) {
+    match error {
+        HomeError::Directory(DirectoryError::InUse { pid, .. }) => {
+            let by = pid.map_or(String::new(), |pid| format!(" ({pid})"));
+            (
+                "directory_in_use",
+                format!(
+                    "Un autre processus{by} utilise déjà ce répertoire. Arrêtez-le, ou attendez qu'il finisse, puis recommencez."
+                ),
+                format!(
+                    "Another process{by} uses this directory already. Stop it, or wait for it to end, then try again."
+                ),
+            )
+        }
+        HomeError::Directory(DirectoryError::TooNew { found, supported }) => (
+            "directory_too_new",
+            format!(
+                "Ce répertoire est au format {found}, plus récent que le format {supported} que connaît ce programme. Rien n'a été touché : mettez ucash à jour."
+            ),
+            format!(
+                "This directory has format {found}, newer than format {supported} that this program knows. Nothing was touched: update ucash."
+            ),
+        ),
+        HomeError::NoDevice { path } => (
+            "no_device",
+            format!(
+                "Il n'y a pas d'appareil dans {}. Fondez un réseau (ucash init), rejoignez-en un (ucash join), ou indiquez le bon répertoire avec --data.",
+                path.display()
+            ),
+            format!(
+                "There is no device in {}. Found a network (ucash init), join one (ucash join), or name the right directory with --data.",
+                path.display()
+            ),
+        ),
+        HomeError::DeviceExists { path } => (
+            "device_exists",
+            format!(
+                "Il y a déjà un appareil dans {}. Rien n'a été changé : indiquez un répertoire vide avec --data.",
+                path.display()
+            ),
+            format!(
+                "There is a device in {} already. Nothing was changed: name an empty directory with --data.",
+                path.display()
+            ),
+        ),
+        other => (
+            "directory",
+            format!(
+                "Le répertoire de données ne peut pas être utilisé : {}. Rien n'a été changé.",
+                with_sources(other)
+            ),
+            format!("The data directory cannot be used: {}. Nothing was changed.", with_sources(other)),
+        ),
+    }
+}
+
+/// An error and what it rests on, in one line.
+fn with_sources(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        let more = inner.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        source = inner.source();
+    }
+    text
+}

@@ -1,0 +1,178 @@
+//! The command line: one file per family of commands.
+//!
+//! ```text
+//! words ──clap──▶ command ──▶ Client ──HTTP──▶ the running node of the directory
+//!                               └──in process──▶ the same routes, on the store opened for this command
+//! ```
+//!
+//! A command is a request of the API and the printing of its answer; it decides nothing about money. What it
+//! prints on stdout is the answer alone; progress, logs and reasons go to stderr.
+
+mod client;
+mod credit;
+mod device;
+mod failure;
+mod founding;
+mod import;
+mod log;
+mod moments;
+mod node;
+mod output;
+mod shop;
+mod sim;
+mod start;
+mod token;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use self::client::Client;
+use self::failure::Failure;
+use self::output::Printer;
+use crate::http::Language;
+
+/// Nœud de réplication pour les crédits virtuels entre agences de mobile money.
+#[derive(Debug, Parser)]
+#[command(name = "ucash", version, about, propagate_version = true, max_term_width = 100)]
+pub struct Arguments {
+    #[command(flatten)]
+    shared: Shared,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, clap::Args)]
+struct Shared {
+    /// Le répertoire des données de cet appareil.
+    #[arg(long, global = true, value_name = "DIR", env = "UCASH_DATA")]
+    data: Option<PathBuf>,
+    /// Répondre en JSON sur la sortie standard.
+    #[arg(long, global = true)]
+    json: bool,
+    /// La langue des messages : fr ou en.
+    #[arg(long, global = true, value_name = "LANG", value_parser = ["fr", "en"])]
+    lang: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Fonder un réseau : cet appareil en devient le siège.
+    Init(founding::Init),
+    /// Inviter un appareil : imprime une invitation à usage unique.
+    Invite(founding::Invite),
+    /// Rejoindre un réseau avec une invitation.
+    Join(founding::Join),
+    /// Faire tourner ce nœud : réplication, API et page.
+    Start(start::Start),
+    /// Les agences.
+    #[command(subcommand)]
+    Shop(shop::Shop),
+    /// Les appareils du réseau.
+    #[command(subcommand)]
+    Device(device::Device),
+    /// Les SIM, leurs soldes et leurs mouvements.
+    #[command(subcommand)]
+    Sim(sim::Sim),
+    /// Les crédits virtuels.
+    #[command(subcommand)]
+    Credit(credit::Credit),
+    /// Synchroniser maintenant avec tous les pairs joignables.
+    Sync,
+    /// L'état de ce nœud.
+    Status,
+    /// Les appareils avec lesquels ce nœud est ou a été en contact.
+    Peers,
+    /// Importer les données de l'ancien serveur.
+    Import(import::Import),
+    /// Revérifier chaque signature, chaîne et solde.
+    Verify,
+    /// Les jetons d'accès à l'API de ce nœud.
+    #[command(subcommand)]
+    Token(token::Token),
+    /// Imprimer les complétions d'un interpréteur de commandes.
+    Completions {
+        /// bash, elvish, fish, powershell ou zsh.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// What a command needs beside its own words.
+struct Context {
+    data: PathBuf,
+    printer: Printer,
+}
+
+impl Context {
+    fn client(&self) -> Result<Client, Failure> {
+        Client::find(&self.data, self.printer.language)
+    }
+}
+
+/// Runs one command line and says how it went: 0 done, 1 refused or failed, 2 misuse.
+pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(words) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version are no errors, and clap knows where each belongs.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    let language = arguments.shared.lang.as_deref().and_then(Language::from_tag).unwrap_or_else(locale);
+    let printer = Printer { json: arguments.shared.json, language };
+    let outcome = match arguments.shared.data.or_else(default_directory) {
+        Some(data) => dispatch(&Context { data, printer }, arguments.command),
+        None => Err(Failure::new(
+            "no_directory",
+            printer.pick(
+                "Aucun répertoire de données n'est connu sur ce système. Indiquez-en un avec --data.",
+                "No data directory is known on this system. Name one with --data.",
+            ),
+        )),
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(failure) => {
+            printer.fail(&failure);
+            ExitCode::from(1)
+        }
+    }
+}
+
+fn dispatch(context: &Context, command: Command) -> Result<ExitCode, Failure> {
+    match command {
+        Command::Init(init) => init.run(context),
+        Command::Invite(invite) => invite.run(context),
+        Command::Join(join) => join.run(context),
+        Command::Start(start) => start.run(context),
+        Command::Shop(shop) => shop.run(context),
+        Command::Device(device) => device.run(context),
+        Command::Sim(sim) => sim.run(context),
+        Command::Credit(credit) => credit.run(context),
+        Command::Sync => node::sync(context),
+        Command::Status => node::status(context),
+        Command::Peers => node::peers(context),
+        Command::Import(import) => import.run(context),
+        Command::Verify => node::verify(context),
+        Command::Token(token) => token.run(context),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Arguments::command(), "ucash", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn default_directory() -> Option<PathBuf> {
+    Some(directories::ProjectDirs::from("", "", "ucash")?.data_dir().to_owned())
+}
+
+/// The locale's language if it is one of ours, else French.
+fn locale() -> Language {
+    let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let tag = set("LC_ALL").or_else(|| set("LC_MESSAGES")).or_else(|| set("LANG"));
+    tag.and_then(|tag| Language::from_tag(&tag)).unwrap_or_default()
+}

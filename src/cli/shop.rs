@@ -1,0 +1,59 @@
+//! `shop`: the shops of the company.
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+use serde_json::json;
+
+use super::Context;
+use super::failure::Failure;
+use super::founding::without_nulls;
+use super::output::{items, table, text};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Shop {
+    /// Les agences du réseau.
+    List,
+    /// Ouvrir une agence (siège seulement).
+    Add {
+        /// Son nom.
+        name: String,
+        /// Son numéro ; le prochain libre si absent.
+        #[arg(long)]
+        shop_id: Option<u32>,
+    },
+}
+
+impl Shop {
+    pub fn run(self, context: &Context) -> Result<ExitCode, Failure> {
+        let client = context.client()?;
+        let printer = context.printer;
+        match self {
+            Shop::List => {
+                let shops = client.get("/api/v1/shops")?;
+                printer.answer(&shops, |shops| {
+                    let row = |shop| {
+                        ["id", "name", "town", "devices", "sims", "credits"].map(|name| text(shop, name)).to_vec()
+                    };
+                    let rows: Vec<Vec<String>> = items(shops).iter().map(row).collect();
+                    let head = [
+                        "N°",
+                        printer.pick("Agence", "Shop"),
+                        printer.pick("Ville", "Town"),
+                        printer.pick("Appareils", "Devices"),
+                        "SIM",
+                        printer.pick("Crédits", "Credits"),
+                    ];
+                    table(&head, &rows, &[0, 3, 4, 5])
+                });
+            }
+            Shop::Add { name, shop_id } => {
+                let shop = client.post("/api/v1/shops", &without_nulls(json!({ "name": name, "shop_id": shop_id })))?;
+                printer.answer(&shop, |shop| {
+                    format!("{} {} : {}", printer.pick("Agence", "Shop"), text(shop, "id"), text(shop, "name"))
+                });
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
