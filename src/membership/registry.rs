@@ -234,15 +234,16 @@ impl Registry {
         }
     }
 
-    /// Whether that device may certify, rename or revoke the other.
+    /// Whether that device may certify, rename or revoke the other. Every certificate that the other ever had
+    /// counts: were it the newest, two who heard of a revocation and a move in different orders would disagree.
     pub fn may_manage(&self, manager: &DeviceKey, device: &DeviceKey) -> bool {
         if *manager == self.authority {
             return true;
         }
-        let Some(shop) = self.members.get(device).map(|member| member.certificate().shop) else { return false };
+        let Some(member) = self.members.get(device) else { return false };
         self.holds(manager, |certificate| match certificate.role {
             Role::HeadOffice => true,
-            Role::Manager => certificate.shop == shop,
+            Role::Manager => member.certificates.iter().any(|(held, _)| held.shop == certificate.shop),
             Role::Device | Role::Relay | Role::Auditor => false,
         })
     }

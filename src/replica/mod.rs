@@ -45,7 +45,7 @@ use crate::ledger::{Book, Refusal};
 use crate::log::{LogId, SigningKey};
 use crate::membership::Registry;
 use crate::model::{DeviceKey, DocumentId, Hlc, Incarnation, Scope, Timestamp};
-use crate::replica::fold::Fold;
+use crate::replica::fold::{Entries, Fold};
 use crate::replica::logs::Logs;
 use crate::replica::session::Session;
 use crate::store::{Batch, Store};
@@ -280,6 +280,15 @@ impl<S: Store> Replica<S> {
     pub fn hash_at(&self, log: &[u8], number: u64) -> Result<Option<[u8; 32]>, ReplicaError> {
         let Some(log) = LogId::from_bytes(log) else { return Ok(None) };
         self.logs.hash_at(&log, number)
+    }
+
+    /// The entries kept without effect: log, number, why. In the order of the logs' ids, the same on every replica
+    /// that holds the same entries.
+    pub fn set_aside(&self) -> Vec<(LogId, u64, SetAside)> {
+        let found = self.fold.set_aside().iter();
+        let mut found: Vec<_> = found.filter_map(|(at, why)| Some((self.logs.log(at.log)?, at.number, *why))).collect();
+        found.sort_unstable();
+        found
     }
 
     /// The store, for a driver that simulates disks.
