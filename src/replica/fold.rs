@@ -76,8 +76,6 @@ pub(crate) struct Touched {
     pub documents: BTreeSet<DocumentId>,
     pub movements: BTreeSet<MovementId>,
     pub verdicts: BTreeSet<EntryRef>,
-    /// Logs whose writers became known.
-    pub members: BTreeSet<DeviceKey>,
 }
 
 #[derive(Debug)]
@@ -101,6 +99,8 @@ pub(crate) struct Fold {
     waiting: BTreeMap<ChangeHash, BTreeSet<EntryRef>>,
     waits_for: BTreeMap<EntryRef, ChangeHash>,
     set_aside: BTreeMap<EntryRef, SetAside>,
+    /// Certificates taken: when one comes, what lacked a right is judged again.
+    certificates: u64,
     pub touched: Touched,
 }
 
@@ -120,6 +120,7 @@ impl Fold {
             waiting: BTreeMap::new(),
             waits_for: BTreeMap::new(),
             set_aside: BTreeMap::new(),
+            certificates: 0,
             touched: Touched::default(),
         }
     }
@@ -155,10 +156,10 @@ impl Fold {
         let mut next = vec![(at, *log, body.clone())];
         while let Some((at, log, body)) = next.pop() {
             let mut woken = BTreeSet::new();
-            let known_before = self.touched.members.len();
+            let known_before = self.certificates;
             let fate = self.judge(entries, at, &log, &body, &mut woken)?;
             self.record(at, fate);
-            if self.touched.members.len() > known_before {
+            if self.certificates > known_before {
                 // A certificate came: what lacked a right may have it now.
                 let again = [SetAside::Right, SetAside::Registry];
                 woken.extend(self.set_aside.iter().filter(|(_, why)| again.contains(why)).map(|(at, _)| *at));
@@ -293,9 +294,7 @@ impl Fold {
                 let sim = Sim { number: sim.clone(), operator: *operator, shop: *shop, active: true, origin };
                 self.book.put_sim(sim);
             }
-            (DocumentId::Registry, Operation::Certify { device, .. }) => {
-                self.touched.members.insert(*device);
-            }
+            (DocumentId::Registry, Operation::Certify { .. }) => self.certificates += 1,
             (DocumentId::Registry, _) => {}
         }
     }

@@ -19,12 +19,15 @@ mod command;
 mod commands;
 mod error;
 mod fold;
+mod greeting;
 mod join;
 mod keys;
 mod logs;
 mod queries;
+mod rounds;
 mod session;
 mod sync;
+mod transfer;
 mod verify;
 mod view;
 
@@ -168,7 +171,7 @@ pub struct Replica<S> {
     sessions: BTreeMap<DeviceKey, Session>,
     /// The last that each device told of what it holds, kept after it went.
     seen: BTreeMap<DeviceKey, session::Seen>,
-    syncs: Vec<sync::Requested>,
+    syncs: Vec<rounds::Requested>,
     sync_every_ms: i64,
     traffic: sync::Traffic,
     rehearsal: Option<(u64, Book)>,
