@@ -6,7 +6,6 @@ use crate::model::{
     CreditId, DocumentId, History, Incarnation, Month, MovementId, Operation, Origin, Register, Scope, ShopId, Stamped,
     Timestamp,
 };
-use crate::replica::fold::Entries;
 use crate::replica::{Answer, Command, CommandError, Replica, RowOutcome, keys, queries};
 use crate::store::Store;
 
@@ -167,8 +166,7 @@ impl<S: Store> Replica<S> {
 
     fn check_right(&self, plan: &Plan) -> Result<(), Refusal> {
         let scope = match plan {
-            Plan::Registry { by_authority: true, .. } => return self.need_authority(),
-            Plan::Registry { .. } => Scope::Registry,
+            Plan::Registry { operation, by_authority } => return self.check_registry_right(operation, *by_authority),
             Plan::Shop { shop, .. } | Plan::Grant { shop, .. } | Plan::OnCredit { shop, .. } => Scope::Shop(*shop),
             Plan::Movement(movement) => Scope::Shop(movement.shop),
             Plan::OnMovement { movement, .. } => match self.fold.book.movement(movement) {
@@ -184,6 +182,21 @@ impl<S: Store> Replica<S> {
             Scope::Shop(shop) => format!("a device of shop {shop}"),
         };
         Err(Refusal::NotAllowed { needs })
+    }
+
+    /// Asks of an own operation on the registry what every other device will ask of it.
+    fn check_registry_right(&self, operation: &Operation, by_authority: bool) -> Result<(), Refusal> {
+        let writer = match (&self.identity.authority_key, by_authority) {
+            (Some(authority), true) => authority.public(),
+            (None, true) => return self.need_authority(),
+            (_, false) => self.device(),
+        };
+        let writes = self.fold.registry.may_write(&writer, Scope::Registry);
+        // The founding itself makes the first certificate; until then only the authority's log exists.
+        if !writes || self.fold.registry.judge(operation, &writer).is_err() {
+            return Err(Refusal::NotAllowed { needs: needed_for(operation) });
+        }
+        Ok(())
     }
 
     /// Writes a plan that was decided: its entries, and what they make of the books.
@@ -291,11 +304,12 @@ impl<S: Store> Replica<S> {
         self.clock = stamp;
         let (at, _) = self.logs.append(log, &body);
         self.fold.take(&self.logs, at, log, &Ok(body))?;
-        // What was decided here must hold here: anything else is a bug, and is not to be written.
+        // What was decided here must hold here: an own entry that does not is taken back before anyone hears of it.
         if self.fold.set_aside().contains_key(&at) || self.fold.is_waiting(&at) {
-            return Err(super::ReplicaError::damaged("an own entry does not hold").into());
+            self.fold.forget(&at);
+            self.logs.retract(log);
+            return Err(Refusal::NotAllowed { needs: "what the documents already say".to_owned() }.into());
         }
-        debug_assert!(self.logs.log(at.log).is_some());
         Ok(())
     }
 
@@ -432,6 +446,15 @@ fn rehearse(book: &mut Book, plan: &Plan, now: Timestamp) {
         }
         // An import plans nothing else.
         _ => {}
+    }
+}
+
+/// The right that an operation on the registry needs.
+fn needed_for(operation: &Operation) -> String {
+    match operation {
+        Operation::AddSim { shop, .. } => format!("a device of shop {shop}"),
+        Operation::AddShop { .. } | Operation::Found { .. } => "the head office's device".to_owned(),
+        _ => "the shop's manager's or the head office's device".to_owned(),
     }
 }
 

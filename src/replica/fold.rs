@@ -140,6 +140,12 @@ impl Fold {
         self.waits_for.contains_key(at)
     }
 
+    /// Forgets the verdict on an entry that is taken back before it was written.
+    pub fn forget(&mut self, at: &EntryRef) {
+        self.record(*at, Fate::Applied);
+        self.touched.verdicts.remove(at);
+    }
+
     /// Remembers a verdict found in the store.
     pub fn recall_set_aside(&mut self, at: EntryRef, reason: SetAside) {
         self.set_aside.insert(at, reason);

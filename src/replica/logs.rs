@@ -34,6 +34,8 @@ struct Staged {
     signature: Option<Signature>,
     /// The hash of the last entry.
     end: EntryHash,
+    /// For own entries, the hash before each: what is gone back to when one is taken back.
+    before: Vec<EntryHash>,
 }
 
 /// The logs and the store they stand in.
@@ -122,9 +124,27 @@ impl<S: Store> Logs<S> {
         let head = self.head(log);
         let hash = next_hash(&head, &bytes);
         let number = head.number + 1;
-        self.stage_own(log, number, bytes, hash);
+        self.stage_own(log, number, bytes, hash, head.hash);
         self.set_head(log, Head { number, hash });
         (EntryRef { log: index, number }, hash)
+    }
+
+    /// Takes back the last entry appended in this step.
+    pub fn retract(&mut self, log: &LogId) {
+        let Some(runs) = self.staged.get_mut(log) else { return };
+        let Some(run) = runs.last_mut() else { return };
+        if run.bodies.pop().is_some() {
+            let before = run.before.pop().unwrap_or_else(|| root_of(log));
+            run.end = before;
+            if run.bodies.is_empty() {
+                runs.pop();
+            }
+            let number = self.head(log).number - 1;
+            self.entries -= 1;
+            if let Some(held) = self.held.get_mut(log) {
+                held.head = Head { number, hash: before };
+            }
+        }
     }
 
     /// Appends entries of another's log that were checked against its head, with the signature on the last.
@@ -137,6 +157,7 @@ impl<S: Store> Logs<S> {
                 bodies: entries.iter().map(|entry| entry.bytes.clone()).collect(),
                 signature: Some(signature),
                 end: last.hash,
+                before: Vec::new(),
             });
             self.set_head(log, Head { number: last.number, hash: last.hash });
         }
@@ -144,17 +165,18 @@ impl<S: Store> Logs<S> {
     }
 
     /// Own entries of one step share signatures, as far as one signature may reach.
-    fn stage_own(&mut self, log: &LogId, number: u64, bytes: Vec<u8>, hash: EntryHash) {
+    fn stage_own(&mut self, log: &LogId, number: u64, bytes: Vec<u8>, hash: EntryHash, before: EntryHash) {
         let staged = self.staged.entry(*log).or_default();
         if let Some(run) = staged.last_mut().filter(|run| run.signature.is_none()) {
             let length: usize = run.bodies.iter().map(Vec::len).sum();
             if run.bodies.len() < SUFFIX_ENTRIES_MAX / 2 && length + bytes.len() <= SUFFIX_BYTES_MAX / 2 {
                 run.bodies.push(bytes);
+                run.before.push(before);
                 run.end = hash;
                 return;
             }
         }
-        staged.push(Staged { from: number, bodies: vec![bytes], signature: None, end: hash });
+        staged.push(Staged { from: number, bodies: vec![bytes], signature: None, end: hash, before: vec![before] });
     }
 
     fn set_head(&mut self, log: &LogId, head: Head) {
