@@ -244,7 +244,6 @@ pub fn net() -> Net {
     Net { office, counter, south, forger, credit: credit.expect("the credit") }
 }
 
-
 /// A device that is certified and writes what it likes: bodies of any content, rightly chained and signed.
 #[derive(Clone, Debug)]
 pub struct Forger {

@@ -17,6 +17,7 @@ mod membership;
 mod net;
 #[cfg(feature = "node")]
 mod net_hostile;
+mod orders;
 mod rows;
 mod samples;
 mod set_aside;
