@@ -1,5 +1,6 @@
 //! All integration tests, in one binary: it links once.
 
+mod boot;
 #[cfg(feature = "node")]
 mod data_directory;
 mod document_automerge;
@@ -11,6 +12,7 @@ mod golden;
 mod heads_file;
 #[cfg(feature = "node")]
 mod http;
+mod joining;
 mod logs;
 mod membership;
 #[cfg(feature = "node")]
@@ -24,4 +26,5 @@ mod set_aside;
 mod store_conformance;
 #[cfg(feature = "node")]
 mod store_sled;
+mod strangers;
 mod wire;
