@@ -228,6 +228,7 @@ impl<S: Store> Replica<S> {
 
     /// Reads what is derived.
     fn recall(&mut self) -> Result<(), ReplicaError> {
+        use crate::replica::fold::Entries;
         self.fold.reopen(&self.logs, &DocumentId::Registry)?;
         let shops: Vec<ShopId> = self.fold.book.shops().keys().copied().collect();
         for shop in shops {
@@ -247,7 +248,8 @@ impl<S: Store> Replica<S> {
         for (key, value) in self.values(keys::SET_ASIDE)? {
             let at = keys::read_entry(&key).ok_or_else(|| damaged("a verdict names no entry"))?;
             let why = postcard::from_bytes(&value).map_err(|_| damaged("a verdict is unreadable"))?;
-            self.fold.recall_set_aside(at, why);
+            let log = self.logs.log(at.log).ok_or(damaged("a log has no name"))?;
+            self.fold.recall_set_aside(at, why, &log, &self.logs.body(at)?);
         }
         for (key, _) in self.values(keys::WAITING)? {
             let at = keys::read_entry(&key).ok_or_else(|| damaged("a verdict names no entry"))?;

@@ -306,7 +306,8 @@ impl<S: Store> Replica<S> {
         self.fold.take(&self.logs, at, log, &Ok(body))?;
         // What was decided here must hold here: an own entry that does not is taken back before anyone hears of it.
         if self.fold.set_aside().contains_key(&at) || self.fold.is_waiting(&at) {
-            self.fold.forget(&at);
+            let actor = self.actor(log);
+            self.fold.forget(&at, &actor);
             self.logs.retract(log);
             return Err(Refusal::NotAllowed { needs: "what the documents already say".to_owned() }.into());
         }
