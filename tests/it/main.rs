@@ -10,7 +10,13 @@ mod http;
 mod net;
 #[cfg(feature = "node")]
 mod net_hostile;
+mod desk;
+mod folds;
+mod keys_and_imports;
+mod merges;
+mod money;
 mod rows;
+mod rules;
 mod store_conformance;
 #[cfg(feature = "node")]
 mod store_sled;
