@@ -234,15 +234,18 @@ impl Registry {
         }
     }
 
-    /// Whether that device may certify, rename or revoke the other.
+    /// Whether that device may rename or revoke the other: head office anyone, a manager those of its shop that
+    /// stand below it. A certificate that allows it does so for ever, so that all judge alike whatever came since.
     pub fn may_manage(&self, manager: &DeviceKey, device: &DeviceKey) -> bool {
         if *manager == self.authority {
             return true;
         }
-        let Some(shop) = self.members.get(device).map(|member| member.certificate().shop) else { return false };
+        if !self.members.contains_key(device) {
+            return false;
+        }
         self.holds(manager, |certificate| match certificate.role {
             Role::HeadOffice => true,
-            Role::Manager => certificate.shop == shop,
+            Role::Manager => self.holds(device, |other| other.shop == certificate.shop && other.role < Role::Manager),
             Role::Device | Role::Relay | Role::Auditor => false,
         })
     }
