@@ -242,16 +242,19 @@ impl Registry {
         }
     }
 
-    /// Whether that device may certify, rename or revoke the other. Every certificate that the other ever had
-    /// counts: were it the newest, two who heard of a revocation and a move in different orders would disagree.
+    /// Whether that device may rename or revoke the other: head office anyone, a manager those of its shop that
+    /// stand below it. Every certificate that either ever had counts: were it the newest, two who heard of a
+    /// revocation and a move in different orders would disagree.
     pub fn may_manage(&self, manager: &DeviceKey, device: &DeviceKey) -> bool {
         if *manager == self.authority {
             return true;
         }
-        let Some(member) = self.members.get(device) else { return false };
+        if !self.members.contains_key(device) {
+            return false;
+        }
         self.holds(manager, |certificate| match certificate.role {
             Role::HeadOffice => true,
-            Role::Manager => member.certificates.iter().any(|(held, _)| held.shop == certificate.shop),
+            Role::Manager => self.holds(device, |other| other.shop == certificate.shop && other.role < Role::Manager),
             Role::Device | Role::Relay | Role::Auditor => false,
         })
     }
