@@ -13,7 +13,7 @@ use crate::model::{
 use crate::replica::fold::{EntryRef, Fold};
 use crate::replica::logs::Logs;
 use crate::replica::{Replica, ReplicaError, keys, sync};
-use crate::store::{Batch, Store};
+use crate::store::{Batch, Pair, Store};
 
 /// The secrets of a device.
 #[derive(Clone, Debug)]
@@ -259,7 +259,7 @@ impl<S: Store> Replica<S> {
         Ok(())
     }
 
-    fn values(&self, letter: u8) -> Result<Vec<(Vec<u8>, Vec<u8>)>, ReplicaError> {
+    fn values(&self, letter: u8) -> Result<Vec<Pair>, ReplicaError> {
         let mut found = Vec::new();
         self.logs.store.scan(&[letter], &[letter], &mut |key, value| {
             found.push((key.to_vec(), value.to_vec()));

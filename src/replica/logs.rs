@@ -26,6 +26,9 @@ pub(crate) struct Held {
     stored: u64,
 }
 
+/// What reads a log piece by piece: the number of the piece's first entry, and the piece.
+type VisitOf<'a, T> = &'a mut dyn FnMut(u64, &T) -> Result<(), ReplicaError>;
+
 #[derive(Debug)]
 struct Staged {
     from: u64,
@@ -234,22 +237,14 @@ impl<S: Store> Logs<S> {
     }
 
     /// Reads a log from its beginning, body by body. Ends early, without error, where an entry is missing.
-    pub fn each_body(
-        &self,
-        index: u32,
-        visit: &mut dyn FnMut(u64, &[u8]) -> Result<(), ReplicaError>,
-    ) -> Result<(), ReplicaError> {
+    pub fn each_body(&self, index: u32, visit: VisitOf<'_, [u8]>) -> Result<(), ReplicaError> {
         self.each_segment(index, &mut |first, segment| {
             segment.bodies.iter().zip(first..).try_for_each(|(body, number)| visit(number, body))
         })
     }
 
     /// Reads a log from its beginning, segment by segment, each with the number of its first entry.
-    pub fn each_segment(
-        &self,
-        index: u32,
-        visit: &mut dyn FnMut(u64, &Segment) -> Result<(), ReplicaError>,
-    ) -> Result<(), ReplicaError> {
+    pub fn each_segment(&self, index: u32, visit: VisitOf<'_, Segment>) -> Result<(), ReplicaError> {
         let prefix = keys::segment_prefix(index);
         let mut result = Ok(());
         let mut next = 1;

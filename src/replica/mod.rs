@@ -108,6 +108,7 @@ pub enum Input {
 
 /// What is to be done outside, once the store is synced.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "a step has few outputs, and most are answers")]
 pub enum Output {
     /// The answer to a command or query.
     Answer {
