@@ -145,6 +145,15 @@ impl Fold {
         self.waits_for.contains_key(at)
     }
 
+    /// Forgets the verdict on an entry that is taken back before it was written, and what it claimed.
+    pub fn forget(&mut self, at: &EntryRef, actor: &Actor) {
+        self.record(*at, Fate::Applied);
+        self.touched.verdicts.remove(at);
+        if let Some(claims) = self.claims.get_mut(actor) {
+            claims.retain(|_, first| *first != at.number);
+        }
+    }
+
     /// Remembers a verdict found in the store, and what the entry claims.
     pub fn recall_set_aside(&mut self, at: EntryRef, reason: SetAside, log: &LogId, body: &Result<Body, BodyError>) {
         self.set_aside.insert(at, reason);
