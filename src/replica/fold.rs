@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::document::{Actor, ChangeHash, DocumentState, ParsedChange, Placement, parse};
 use crate::ledger::{Book, Shop, fold_credit, fold_movement};
-use crate::log::{Body, BodyError, LogId, actor_of, credit_id, movement_id};
+use crate::log::{Body, BodyError, LogId, actor_of, credit_id, movement_id, payment_id};
 use crate::membership::Registry;
 use crate::model::{DeviceKey, DocumentId, Month, MovementId, Operation, Origin, Register, Scope, Sim};
 use crate::replica::ReplicaError;
@@ -457,11 +457,13 @@ fn movement_of(operation: &Operation) -> Option<MovementId> {
     }
 }
 
-/// Whether what an entry makes bears the id that is bound to the entry: nobody can make another's credit or
-/// movement, or make one twice.
+/// Whether what an entry makes bears the id that is bound to the entry: nobody can make another's credit, movement
+/// or payment, or make one twice. Of a payment too: ids can be foreseen, and one who wrote under another's next id
+/// first would swallow that payment, or stop that device's writing.
 fn is_bound(operation: &Operation, log: &LogId, number: u64, body: &Body) -> bool {
     match (operation, &body.document) {
         (Operation::Grant(_), DocumentId::Credit { id, .. }) => *id == credit_id(log, number, &body.change),
+        (Operation::Pay(payment), _) => payment.id == payment_id(log, body.run, number),
         (Operation::Move(movement), DocumentId::SimMonth { month, .. }) => {
             movement.id == movement_id(log, body.run, number) && *month == Month::of(movement.at)
         }

@@ -6,7 +6,8 @@
 use std::num::NonZeroU64;
 
 use automerge::legacy::{ElementId, Key, ObjectId, Op, OpId, OpType, SortedVec};
-use automerge::{ActorId, Change, ChangeHash, ExpandedChange, ObjType, ScalarValue};
+use automerge::transaction::{CommitOptions, Transactable};
+use automerge::{ActorId, AutoCommit, Change, ChangeHash, ExpandedChange, ObjType, ROOT, ScalarValue};
 use ucash::document::{CHANGE_BYTES_MAX, DocumentState, Fault, Malformed, items, operation, parse};
 use ucash::model::{CreditId, DocumentId, MovementId, MovementKind, Operation, PaymentId, PaymentMade, ShopId};
 
@@ -220,6 +221,19 @@ fn each_wrong_change_is_refused_by_name() {
     for (name, alter, wanted) in rows {
         assert_eq!(placed(&state, &altered(&bytes, alter)).map(|_| ()), Err(wanted), "{name}");
     }
+}
+
+#[test]
+fn an_author_is_refused() {
+    // Written by Automerge's own transaction: put together from its parts, a change loses its author.
+    let mut document = AutoCommit::new();
+    document.set_actor(ActorId::from([1; 16]));
+    document.set_author(Some(automerge::Author::from(vec![1; 16])));
+    document.put(ROOT, "town", "Goma").expect("a put");
+    document.commit_with(CommitOptions::default().with_time(NOW.0));
+    let change = document.get_last_local_change().expect("a change");
+    assert!(change.author().is_some());
+    assert_eq!(parse(change.raw_bytes()), Err(Malformed::Foreign));
 }
 
 #[test]

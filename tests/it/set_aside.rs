@@ -192,6 +192,12 @@ fn rows() -> Vec<(&'static str, Scope, Write, SetAside)> {
             SetAside::Id,
         ),
         (
+            "a payment under an id of one's choice",
+            SHOP_5,
+            |forger, credit| forger.write(credit, &Operation::Pay(payment(1, usd("10")))).to_bytes(),
+            SetAside::Id,
+        ),
+        (
             "a movement under an id of one's choice",
             SHOP_5,
             |forger, _| {
@@ -348,6 +354,26 @@ fn a_wrong_entry_is_kept_and_forwarded_without_effect() {
         assert_eq!(shown(&mut counter), shown(&mut office), "{name}: all agree in the end");
         assert_eq!(verified(&mut office).faults, Vec::<String>::new(), "{name}");
     }
+}
+
+#[test]
+fn nobody_can_take_the_id_of_anothers_next_payment() {
+    // Ids follow from log, run and number, which all can see: whoever could write under the next one first would
+    // swallow the honest payment, or stop the honest device's writing.
+    let Net { mut office, mut forger, credit, .. } = net();
+    let credit = DocumentId::Credit { shop: ShopId(5), id: credit };
+    let published = done(&mut office, NOW.plus_ms(1_000), pay_command("CRED-001", "5"));
+    forger.hear(&published[0]);
+    let Ok(ucash::wire::Message::Entries(packed)) = ucash::wire::decode(&published[0]) else { panic!("entries") };
+    let own = Body::from_bytes(&packed.unpack().expect("entries").bodies[0]).expect("a body");
+    let next = ucash::log::payment_id(&packed.log(), own.run, packed.last() + 1);
+    let stolen = Operation::Pay(ucash::model::PaymentMade { id: next, ..payment(0, usd("0.01")) });
+    let stolen = forger.write(&credit, &stolen);
+    gossip(&mut office, &forger.entry(&stolen));
+    assert_eq!(office.set_aside(), [(forger.log, 1, SetAside::Id)]);
+    done(&mut office, NOW.plus_ms(2_000), pay_command("CRED-001", "7"));
+    let paid = office.book().credits().next().expect("the credit").paid;
+    assert_eq!(paid.value().to_string(), "12.00");
 }
 
 #[test]

@@ -104,7 +104,8 @@ fn whatever_a_stranger_says_first_it_gets_nothing() {
     let quiet = || (Vec::new(), true);
     let stranger = || refused(Answered::Stranger);
     let unknown = || (vec![Message::Refused(Answered::InvitationUnknown)], false);
-    let rows: Vec<(&str, Message, (Vec<Message>, bool))> = vec![
+    type Answer = (Vec<Message>, bool);
+    let rows: Vec<(&str, Message, Answer)> = vec![
         ("hello", hello(network(), PROTOCOL), who()),
         ("hello of another network", hello(NetworkId([1; 16]), PROTOCOL), stranger()),
         ("hello of another version", hello(network(), PROTOCOL + 1), refused(Answered::Version)),
