@@ -7,10 +7,16 @@ mod heads_file;
 #[cfg(feature = "node")]
 mod http;
 #[cfg(feature = "node")]
+mod main_job;
+#[cfg(feature = "node")]
 mod net;
 #[cfg(feature = "node")]
 mod net_hostile;
+#[cfg(feature = "node")]
+mod process;
 mod rows;
 mod store_conformance;
 #[cfg(feature = "node")]
 mod store_sled;
+#[cfg(feature = "node")]
+mod totals;
