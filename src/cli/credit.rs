@@ -21,7 +21,7 @@ pub(super) enum Credit {
         /// La référence ou l'id du crédit.
         credit: String,
         /// Le montant, dans la devise du crédit.
-        #[arg(long)]
+        #[arg(long, allow_negative_numbers = true)]
         amount: String,
         /// cash, mobile_money ou virement.
         #[arg(long, default_value = "cash")]
@@ -106,7 +106,7 @@ pub(super) struct Grant {
     #[arg(long)]
     reference: String,
     /// Le montant, comme 125.50.
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     amount: String,
     /// USD ou CDF.
     #[arg(long)]
