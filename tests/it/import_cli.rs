@@ -101,7 +101,7 @@ fn row(reference: &str, changes: Value) -> Value {
     let mut row = json!({
         "reference": reference, "montant_credit": 10.5, "devise": "USD", "beneficiaire_nom": "Gloire Kasongo",
         "beneficiaire_telephone": null, "type_beneficiaire": "autre", "sim_numero": SIM, "shop_id": 1,
-        "agent_username": "agent_1", "statut": "accorde", "date_sortie": "2025-06-01T08:00:00.000",
+        "agent_id": 11, "agent_username": "agent_1", "statut": "accorde", "date_sortie": "2025-06-01T08:00:00.000",
         "date_echeance": null, "montant_paye": 0.0, "mode_paiement": null,
         "last_modified_at": "2025-06-01T08:00:00.000",
     });
@@ -123,7 +123,12 @@ fn each_made_up_bad_row_is_taken_or_refused_as_it_must_be() {
         ("paid", "accepted", row("M-6", paid)),
         ("markup in a name", "accepted", row("M-7", json!({ "beneficiaire_nom": "<b>Gloire</b>" }))),
         ("reference blank", "refused", row("  ", json!({}))),
-        ("reference taken, other case", "refused", row(" m-1 ", json!({ "beneficiaire_nom": "Baraka" }))),
+        (
+            "a reference beside too long a name",
+            "refused",
+            row("M-9", json!({ "beneficiaire_nom": "N".repeat(10_000) })),
+        ),
+        ("reference taken, other case", "refused", row(" m-1 ", json!({ "montant_credit": 11 }))),
         ("reference too long", "refused", row(&"R".repeat(51), json!({}))),
         ("amount zero", "refused", row("M-10", json!({ "montant_credit": 0 }))),
         ("amount negative", "refused", row("M-11", json!({ "montant_credit": -5 }))),
