@@ -39,7 +39,7 @@ pub struct Book {
     index: CreditIndex,
     movements: BTreeMap<MovementId, MovementRecord>,
     movements_by_sim: BTreeMap<SimNumber, BTreeSet<(Timestamp, MovementId)>>,
-    old_movements: BTreeMap<(&'static str, u64), MovementId>,
+    old_movements: BTreeMap<(&'static str, u64, SimNumber), MovementId>,
     accounts: BTreeMap<(ShopId, SimNumber, Currency), Account>,
     digests: BTreeMap<ShopId, SetDigest>,
 }
@@ -133,7 +133,8 @@ impl Book {
         self.digest(movement.shop, &movement, SetDigest::insert);
         self.movements_by_sim.entry(movement.sim.clone()).or_default().insert((movement.at, movement.id));
         if let Some(old_id) = movement.old_id {
-            self.old_movements.entry((movement.kind.word(), old_id)).or_insert(movement.id);
+            let place = (movement.kind.word(), old_id, movement.sim.clone());
+            self.old_movements.entry(place).or_insert(movement.id);
         }
         self.movements.insert(movement.id, movement);
     }
@@ -217,9 +218,9 @@ impl Book {
         self.movements.get(id)
     }
 
-    /// The movement of that kind that had that id on the old server.
-    pub fn movement_of_old_id(&self, kind: &MovementKind, old_id: u64) -> Option<&MovementRecord> {
-        self.movements.get(self.old_movements.get(&(kind.word(), old_id))?)
+    /// The movement of that kind and SIM that had that id on the old server.
+    pub fn movement_of_old_id(&self, kind: &MovementKind, sim: &SimNumber, old_id: u64) -> Option<&MovementRecord> {
+        self.movements.get(self.old_movements.get(&(kind.word(), old_id, sim.clone()))?)
     }
 
     /// A SIM's movements, latest first, after that one.
