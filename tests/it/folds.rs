@@ -22,7 +22,8 @@ fn granted(desk: &mut Desk, reference: &str, amount: &str, due_at: Option<Timest
 #[test]
 fn f15_statuses_follow_from_sums_cancellation_and_the_time_given() {
     use CreditStatus::{Cancelled, Granted, Overdue, Paid, PartlyPaid};
-    let rows: [(&str, &[&str], bool, Option<i64>, CreditStatus); 17] = [
+    type Row = (&'static str, &'static [&'static str], bool, Option<i64>, CreditStatus);
+    let rows: [Row; 17] = [
         ("nothing paid, no due date", &[], false, None, Granted),
         ("nothing paid, due later", &[], false, Some(1), Granted),
         ("nothing paid, due this instant", &[], false, Some(0), Granted),
