@@ -348,9 +348,12 @@ impl Book {
         Ok(on(credit, CreditStep::Pay { amount, mode, reference, agent, at }))
     }
 
-    /// A mistyped payment is taken back.
+    /// A mistyped payment is taken back; not of a cancelled credit, which the reversal's status would reinstate.
     pub fn plan_payment_reversal(&self, key: &str, payment: &str, why: &str, agent: Option<String>) -> Planned {
         let credit = self.find_credit(key)?;
+        if credit.status == CreditStatus::Cancelled {
+            return Err(Refusal::CreditCancelled { reference: credit.reference.clone() });
+        }
         let id = PaymentId::from_text(payment.trim());
         let found = id.and_then(|id| credit.payments.iter().find(|known| known.id == id));
         let found = found.ok_or_else(|| Refusal::UnknownPayment {
@@ -435,7 +438,7 @@ impl CreditStep {
         }
     }
 
-    fn check_fields(&self) -> Result<(), Refusal> {
+    pub(super) fn check_fields(&self) -> Result<(), Refusal> {
         Ok(self.operation(PaymentId([0; 10])).check_fields()?)
     }
 }

@@ -24,6 +24,9 @@ use ucash::store::MemoryStore;
 /// What a command or query came to.
 pub type Outcome = Result<Answer, Refusal>;
 
+/// A digest, and each log's head.
+pub type Mark = (String, BTreeMap<Vec<u8>, (u64, [u8; 32])>);
+
 /// When every network of the tests begins: 2026-05-28.
 pub const START: Timestamp = Timestamp(1_780_000_000_000);
 /// A day.
@@ -222,7 +225,7 @@ impl Desk {
     }
 
     /// The digest and every log's head: unchanged, if nothing was written.
-    pub fn mark(&mut self) -> (String, BTreeMap<Vec<u8>, (u64, [u8; 32])>) {
+    pub fn mark(&mut self) -> Mark {
         (self.digest(), self.replica().heads())
     }
 

@@ -454,7 +454,8 @@ fn shops_and_sims(company: &mut Company) {
 }
 
 fn invitations_and_devices(company: &mut Company) {
-    let with = |change: &dyn Fn(&mut Option<ShopId>, &mut Option<String>, &mut ReadScope, &mut i64)| {
+    type Change<'a> = &'a dyn Fn(&mut Option<ShopId>, &mut Option<String>, &mut ReadScope, &mut i64);
+    let with = |change: Change<'_>| {
         let mut command = invite(1, Role::Device);
         if let Command::Invite { shop, new_shop, read, expires_in_ms, .. } = &mut command {
             change(shop, new_shop, read, expires_in_ms);
