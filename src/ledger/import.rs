@@ -187,7 +187,6 @@ impl Book {
             then.push(CreditStep::Cancel { why: why.clone(), agent: grant.agent.clone(), at: *at });
         }
         // All of it is checked before any of it is written.
-        then.iter().try_for_each(CreditStep::check_fields)?;
         Ok(RowPlan::Do(vec![Plan::Grant { shop: row.shop, grant: grant.clone(), then }]))
     }
 }
