@@ -88,12 +88,12 @@ fn a_node_killed_in_a_storm_of_grants_loses_and_doubles_nothing() {
     let mut victim = Shop::join("victime", &head, 2);
     victim.start(&["--sync-every", "2s"]);
     one_digest(&[&head, &victim]);
-    let (ours, theirs) = (expected.sim_with(1, 1_000_00), expected.sim_with(2, 1_000_00));
+    let (ours, theirs) = (expected.sim_with(1, 100_000), expected.sim_with(2, 100_000));
     let credit = |shop, sim: &str| Credit {
         shop,
         sim: sim.to_owned(),
         currency: "USD".to_owned(),
-        amount: 1_01,
+        amount: 101,
         paid: 0,
         cancelled: false,
         due: None,

@@ -50,7 +50,7 @@ fn story(mut head: Shop, tables: &Path) {
     }
 
     // Shop 5 grants, its second device takes a payment, shop 7 sees both.
-    let sim = expected.sim_with(5, 125_50);
+    let sim = expected.sim_with(5, 12_550);
     let body = json!({
         "reference": "VIVE-1", "amount": "125.50", "currency": "USD", "sim": sim,
         "beneficiary": { "name": "Shop 7", "kind": "shop", "shop_id": 7 }, "agent": "espérance",
@@ -73,9 +73,9 @@ fn story(mut head: Shop, tables: &Path) {
     assert_eq!(seen["agent"], "espérance");
 
     let credit =
-        Credit { shop: 5, sim, currency: "USD".to_owned(), amount: 125_50, paid: 0, cancelled: false, due: None };
+        Credit { shop: 5, sim, currency: "USD".to_owned(), amount: 12_550, paid: 0, cancelled: false, due: None };
     expected.grant("VIVE-1", credit);
-    expected.pay("VIVE-1", 25_50);
+    expected.pay("VIVE-1", 2_550);
     one_digest(&all);
     for shop in all {
         eventually("the totals with the new credit", || expected.compare(shop));
