@@ -93,7 +93,7 @@ fn a_node_killed_in_a_storm_of_grants_loses_and_doubles_nothing() {
         shop,
         sim: sim.to_owned(),
         currency: "USD".to_owned(),
-        amount: 1_01,
+        amount: 101,
         paid: 0,
         cancelled: false,
         due: None,

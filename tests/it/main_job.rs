@@ -75,7 +75,7 @@ fn story(mut head: Shop, tables: &Path) {
     let credit =
         Credit { shop: 5, sim, currency: "USD".to_owned(), amount: 12_550, paid: 0, cancelled: false, due: None };
     expected.grant("VIVE-1", credit);
-    expected.pay("VIVE-1", 25_50);
+    expected.pay("VIVE-1", 2_550);
     one_digest(&all);
     for shop in all {
         eventually("the totals with the new credit", || expected.compare(shop));
