@@ -231,6 +231,7 @@ impl Balance {
     }
 
     /// This and the other together.
+    #[expect(clippy::should_implement_trait, reason = "it can fail, and no operator may forget the currency")]
     pub fn add(self, other: Balance) -> Result<Balance, MoneyError> {
         self.combine(other, Decimal::checked_add)
     }

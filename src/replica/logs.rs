@@ -208,6 +208,7 @@ impl<S: Store> Logs<S> {
     }
 
     /// Reads a log from its beginning, body by body. Ends early, without error, where an entry is missing.
+    #[expect(clippy::type_complexity, reason = "a visitor's signature, clearer in place than named")]
     pub fn each_body(
         &self,
         index: u32,

@@ -105,6 +105,7 @@ pub enum Input {
 
 /// What is to be done outside, once the store is synced.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "most outputs of a busy node are answers")]
 pub enum Output {
     /// The answer to a command or query.
     Answer {

@@ -14,3 +14,4 @@ mod rows;
 mod store_conformance;
 #[cfg(feature = "node")]
 mod store_sled;
+mod tidy;
