@@ -18,6 +18,19 @@
 //! Everything above `node` is pure: it reads no clock, draws no randomness and opens no socket or file.
 //! `cargo check --lib --no-default-features` proves it.
 
+// What no test forbids itself, and the program does. `panic!` and the like mean a bug, never an input; each exception
+// is one `#[expect(..., reason = "...")]`.
+#![warn(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::expect_used,
+    clippy::float_arithmetic,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::unwrap_used
+)]
+
 #[cfg(feature = "node")]
 pub mod cli;
 pub mod document;

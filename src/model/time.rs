@@ -48,7 +48,9 @@ impl Month {
     pub fn of(time: Timestamp) -> Month {
         match time.to_utc() {
             Some(utc) if utc.year() > 9999 => Month { year: 9999, month: 12 },
-            Some(utc) if utc.year() >= 1970 => Month { year: utc.year() as u16, month: utc.month() as u8 },
+            Some(utc) if utc.year() >= 1970 => {
+                Month { year: utc.year().cast_unsigned() as u16, month: utc.month() as u8 }
+            }
             Some(_) => Month { year: 1970, month: 1 },
             None if time.0 > 0 => Month { year: 9999, month: 12 },
             None => Month { year: 1970, month: 1 },
@@ -65,12 +67,12 @@ pub struct Hlc(pub u64);
 impl Hlc {
     /// The first reading within that millisecond; instants outside 48 bits are held at the ends.
     pub fn at(time: Timestamp) -> Hlc {
-        Hlc((time.0.clamp(0, (1 << 48) - 1) as u64) << 16)
+        Hlc(time.0.clamp(0, (1 << 48) - 1).cast_unsigned() << 16)
     }
 
     /// Its milliseconds.
     pub fn time(self) -> Timestamp {
-        Timestamp((self.0 >> 16) as i64)
+        Timestamp((self.0 >> 16).cast_signed())
     }
 
     /// The reading to stamp an event with at `now`, after `self` was the last.

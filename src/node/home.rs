@@ -10,12 +10,11 @@
 //! ```
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::clock::random;
+use super::clock::{instant, random};
 use super::storage::{
     DataDirectory, DirectoryError, HeadsError, HeadsFile, Held, OpenError, SledStore, write_atomically,
 };
@@ -237,7 +236,7 @@ impl Home {
 
     /// Writes the heads of a replica that was just synced, if it is time or the last time.
     pub fn keep_heads<S: Store>(&mut self, replica: &Replica<S>, last: bool) {
-        let now = Instant::now();
+        let now = instant();
         if let Some(file) = self.heads.as_mut().filter(|file| last || file.is_due(now))
             && let Err(error) = file.update(now, &replica.heads())
         {

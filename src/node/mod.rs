@@ -9,7 +9,7 @@
 //! | [`storage`] | the data directory, the store on disk, the heads kept beside it |
 //! | [`net`] | libp2p: frames, gossip, dialling |
 //! | `gossip` | what is gossiped is sealed for the network's devices |
-//! | `clock` | the one place that reads the wall clock and draws random numbers |
+//! | `clock` | the one place that reads clocks and draws random numbers |
 //!
 //! Nothing here decides about money: it carries out what the replica asks for and hands back what happened.
 

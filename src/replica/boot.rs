@@ -5,12 +5,12 @@ use std::ops::ControlFlow;
 use thiserror::Error;
 
 use crate::ledger::{Plan, Refusal};
-use crate::log::{Body, LogId, SigningKey, actor_of};
+use crate::log::{Body, BodyError, LogId, SigningKey, actor_of};
 use crate::membership::{Certificate, Credentials, ReadScope, Registry, Role};
 use crate::model::{
     Credit, DeviceKey, DocumentId, Hlc, Incarnation, MovementRecord, NetworkId, Operation, Scope, ShopId, Timestamp,
 };
-use crate::replica::fold::{EntryRef, Fold};
+use crate::replica::fold::{EntryRef, Fold, Touched};
 use crate::replica::logs::Logs;
 use crate::replica::{Replica, ReplicaError, keys, sync};
 use crate::store::{Batch, Pair, Store};
@@ -255,7 +255,7 @@ impl<S: Store> Replica<S> {
             let at = keys::read_entry(&key).ok_or_else(|| damaged("a verdict names no entry"))?;
             self.take_again(at)?;
         }
-        self.fold.touched = Default::default();
+        self.fold.touched = Touched::default();
         Ok(())
     }
 
@@ -368,7 +368,7 @@ impl<S: Store> crate::replica::fold::Entries for FromScratch<'_, S> {
         self.0.log(log)
     }
 
-    fn body(&self, at: EntryRef) -> Result<Result<crate::log::Body, crate::log::BodyError>, ReplicaError> {
+    fn body(&self, at: EntryRef) -> Result<Result<Body, BodyError>, ReplicaError> {
         self.0.body(at)
     }
 

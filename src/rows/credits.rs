@@ -104,7 +104,7 @@ fn read_payment(
 fn read_status(row: &Row<'_>, amount: Amount, paid: Option<&ImportedPayment>) -> Result<CreditStatus, RowRefusal> {
     let paid = paid.map_or(Amount::zero(amount.currency()), |payment| payment.amount);
     if !amount.balance().covers(paid) {
-        let reason = format!("{} dépasse le montant du crédit, {}", paid, amount);
+        let reason = format!("{paid} dépasse le montant du crédit, {amount}");
         return Err(RowRefusal::new("montant_paye", reason));
     }
     let said = row.word("statut", &STATUSES)?.unwrap_or(CreditStatus::Granted);

@@ -59,7 +59,7 @@ fn read_date(text: &str) -> Option<NaiveDate> {
         return None;
     }
     let year = digits(text.get(0..4)?)?;
-    let date = NaiveDate::from_ymd_opt(year as i32, digits(text.get(5..7)?)?, digits(text.get(8..10)?)?)?;
+    let date = NaiveDate::from_ymd_opt(year.cast_signed(), digits(text.get(5..7)?)?, digits(text.get(8..10)?)?)?;
     (date.year() >= 1970).then_some(date)
 }
 
@@ -91,7 +91,7 @@ fn read_offset(text: &str) -> Option<Option<FixedOffset>> {
     if hours > 23 || minutes > 59 {
         return None;
     }
-    FixedOffset::east_opt(sign * (hours * 3600 + minutes * 60) as i32).map(Some)
+    FixedOffset::east_opt(sign * (hours * 3600 + minutes * 60).cast_signed()).map(Some)
 }
 
 /// ASCII digits only: `str::parse` would take a sign.

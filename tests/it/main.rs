@@ -1,5 +1,12 @@
 //! All integration tests, in one binary: it links once.
 
+#![expect(
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::items_after_statements,
+    reason = "tests make small numbers, and name a thing where they use it"
+)]
+
 #[cfg(feature = "node")]
 mod bad_input;
 mod boot;
@@ -47,6 +54,8 @@ mod store_sled;
 #[cfg(feature = "node")]
 mod strange_processes;
 mod strangers;
+#[cfg(feature = "node")]
+mod tidy;
 #[cfg(feature = "node")]
 mod tokens;
 #[cfg(feature = "node")]

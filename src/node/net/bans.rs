@@ -50,10 +50,11 @@ impl Bans {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::node::clock::instant;
 
     #[test]
     fn bans_end_and_are_bounded() {
-        let now = Instant::now();
+        let now = instant();
         let mut bans = Bans::default();
         bans.add(DeviceKey([1; 32]), Duration::from_secs(5), now);
         bans.add(DeviceKey([1; 32]), Duration::from_secs(1), now);

@@ -280,6 +280,7 @@ fn backoff(failures_before: u32, jitter: u32) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::node::clock::instant;
 
     fn device(number: u16) -> DeviceKey {
         let mut key = [0; 32];
@@ -307,7 +308,7 @@ mod tests {
 
     #[test]
     fn a_failed_target_waits_and_a_lost_live_one_hardly() {
-        let now = Instant::now();
+        let now = instant();
         let mut dialing = Dialing::new(device(OWN));
         dialing.add(Origin::Configured, None, &address(1), now);
         for (failure, wait) in [1, 2, 4, 8].into_iter().enumerate() {
@@ -330,7 +331,7 @@ mod tests {
 
     #[test]
     fn a_storm_of_finds_is_bounded_and_does_not_delay_the_configured() {
-        let now = Instant::now();
+        let now = instant();
         let mut dialing = Dialing::new(device(OWN));
         for number in 0..10_000 {
             dialing.add(Origin::Discovered, Some(device(number)), &address(1), now);
@@ -351,7 +352,7 @@ mod tests {
 
     #[test]
     fn we_are_never_dialled() {
-        let now = Instant::now();
+        let now = instant();
         let mut dialing = Dialing::new(device(OWN));
         assert!(!dialing.add(Origin::Configured, Some(device(OWN)), &address(1), now));
         dialing.add(Origin::Configured, None, &address(1), now);
@@ -362,7 +363,7 @@ mod tests {
 
     #[test]
     fn an_address_that_was_asked_for_is_forgotten_after_some_tries() {
-        let mut now = Instant::now();
+        let mut now = instant();
         let mut dialing = Dialing::new(device(OWN));
         dialing.add(Origin::Asked, None, &address(1), now);
         for attempt in 0..ASKED_TRIES_MAX as usize {

@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::time::Instant;
 
 use futures::StreamExt;
 use libp2p::core::transport::ListenerId;
@@ -28,6 +27,7 @@ use super::limits::{DIALS_PER_TICK, EVENTS_PENDING_MAX, GOSSIP_BYTES_MAX, REPORT
 use super::session::{Report, Session};
 use super::streams::PushError;
 use super::{DeviceKey, Multiaddr, NetCommand, NetConfig, NetEvent};
+use crate::node::clock::instant;
 
 /// An event that waits for the consumer.
 pub(super) struct Pending {
@@ -91,7 +91,7 @@ impl Network {
             topic: None,
             counters,
         };
-        let now = Instant::now();
+        let now = instant();
         network.add_targets(Origin::Configured, config.peers);
         for (device, addresses) in network.book.peers() {
             network.dialing.add(Origin::Trusted, Some(*device), addresses, now);
@@ -174,7 +174,7 @@ impl Network {
             NetCommand::Ban { peer, for_ } => {
                 let Some(peer_id) = peer_of(&peer) else { return };
                 info!(%peer, seconds = for_.as_secs(), "peer banned");
-                if let Some(lifted) = self.bans.add(peer, for_, Instant::now()) {
+                if let Some(lifted) = self.bans.add(peer, for_, instant()) {
                     self.unblock(lifted);
                 }
                 // This closes its connections, too.
@@ -252,7 +252,7 @@ impl Network {
         {
             writer.write(self.book.to_json());
         }
-        self.dialing.add(Origin::Trusted, Some(device), &addresses, Instant::now());
+        self.dialing.add(Origin::Trusted, Some(device), &addresses, instant());
     }
 
     /// Whether the peer was trusted, in this run or an earlier one.
@@ -263,7 +263,7 @@ impl Network {
     /// Addresses from people: those with one key are one peer, those without stand alone.
     fn add_targets(&mut self, origin: Origin, addresses: Vec<Multiaddr>) {
         let mut by_key: BTreeMap<DeviceKey, Vec<Multiaddr>> = BTreeMap::new();
-        let now = Instant::now();
+        let now = instant();
         for address in addresses {
             let (bare, peer) = split_peer(address);
             match peer.map(|peer| device_of(&peer)) {
@@ -280,7 +280,7 @@ impl Network {
     }
 
     async fn handle_tick(&mut self) {
-        let now = Instant::now();
+        let now = instant();
         for device in self.bans.ended(now) {
             self.unblock(device);
         }
@@ -325,6 +325,7 @@ impl Network {
 }
 
 /// Randomness for a back-off. Without it devices may return together, which is a pity and no more.
+#[expect(clippy::disallowed_methods, reason = "no secret is made of it, and unlike `clock::draw` it goes on without")]
 pub(super) fn jitter() -> u32 {
     let mut bytes = [0; 4];
     if getrandom::fill(&mut bytes).is_err() {

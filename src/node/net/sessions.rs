@@ -24,10 +24,11 @@ use super::network::{Network, Pending, jitter};
 use super::session::{Ended, Outbound, Report, Session, stop_reader};
 use super::streams::{Delivery, ReadEnd, read_frames, write_frames};
 use super::{DeviceKey, Multiaddr, NetEvent, frames};
+use crate::node::clock::instant;
 
 impl Network {
     pub(super) fn handle_connected(&mut self, peer: PeerId, connection: ConnectionId, endpoint: ConnectedPoint) {
-        let now = Instant::now();
+        let now = instant();
         let Some(device) = device_of(&peer) else {
             warn!(%peer, "a peer without an Ed25519 key");
             let _ = self.swarm.disconnect_peer_id(peer);
@@ -62,7 +63,7 @@ impl Network {
         }
         let number = self.next_session;
         self.next_session += 1;
-        let session = Session::new(peer, number, connection, address.clone(), Instant::now());
+        let session = Session::new(peer, number, connection, address.clone(), instant());
         self.sessions.insert(device, session);
         self.swarm.behaviour_mut().frames.open(peer, connection);
         let event = NetEvent::Connected { peer: device, address, outbound };
@@ -78,7 +79,7 @@ impl Network {
         } else {
             debug!(peer = %device, "disconnected");
         }
-        self.dialing.disconnected(device, session.was_live(), Instant::now(), jitter());
+        self.dialing.disconnected(device, session.was_live(), instant(), jitter());
         session.end().await;
         self.tell(NetEvent::Disconnected { peer: device });
     }
@@ -209,7 +210,7 @@ impl Network {
             Ended::Reader { stream, .. } if stream != session.inbound_streams => {}
             Ended::Reader { end, .. } => {
                 session.reader = None;
-                session.without_reader_since = Instant::now();
+                session.without_reader_since = instant();
                 match end {
                     ReadEnd::Closed => debug!(peer = %device, "the inbound stream ended"),
                     ReadEnd::Oversize(size) => {

@@ -1,8 +1,6 @@
 //! What the loop does about everything that libp2p tells, other than sessions: listeners, failed dials, gossip,
 //! identify, mDNS. Nothing here ends a session.
 
-use std::time::Instant;
-
 use libp2p::gossipsub::{self, MessageAcceptance};
 use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::swarm::{ConnectionId, DialError, SwarmEvent};
@@ -15,6 +13,7 @@ use super::keys::{device_of, is_dialable, is_loopback, split_peer};
 use super::limits::{GOSSIP_PENDING_MAX, MDNS_RECORDS_MAX, PEER_ADDRESSES_MAX};
 use super::network::{Network, jitter};
 use super::{GossipId, Multiaddr, NetEvent};
+use crate::node::clock::instant;
 
 impl Network {
     pub(super) async fn handle_swarm(&mut self, event: SwarmEvent<BehaviourEvent>) {
@@ -70,7 +69,7 @@ impl Network {
             return;
         }
         self.counters.dials_failed.add();
-        let Some(failure) = self.dialing.failed(connection, Instant::now(), jitter()) else { return };
+        let Some(failure) = self.dialing.failed(connection, instant(), jitter()) else { return };
         debug!(address = ?failure.address, %error, "dial failed");
         if failure.origin != Origin::Discovered {
             let error = error.to_string();
@@ -108,7 +107,7 @@ impl Network {
     fn handle_mdns(&mut self, event: mdns::Event) {
         match event {
             mdns::Event::Discovered(found) => {
-                let now = Instant::now();
+                let now = instant();
                 for (peer, address) in found {
                     let (address, _) = split_peer(address);
                     if let Some(device) = device_of(&peer)

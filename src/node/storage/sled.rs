@@ -212,6 +212,7 @@ fn remove_drafts(dir: &Path) -> io::Result<()> {
 }
 
 /// Opens the database, waiting for an earlier store of this process whose last write sled is still finishing.
+#[expect(clippy::disallowed_methods, reason = "runs before there is a loop, on a thread that may block")]
 fn open_patiently(
     config: &Config,
     dir: &Path,
