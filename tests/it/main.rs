@@ -2,6 +2,7 @@
 
 #[cfg(feature = "node")]
 mod data_directory;
+mod desk;
 #[cfg(feature = "node")]
 mod heads_file;
 #[cfg(feature = "node")]
@@ -10,6 +11,7 @@ mod http;
 mod net;
 #[cfg(feature = "node")]
 mod net_hostile;
+mod replica_apart;
 mod rows;
 mod store_conformance;
 #[cfg(feature = "node")]
