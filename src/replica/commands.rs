@@ -167,6 +167,8 @@ impl<S: Store> Replica<S> {
     fn check_right(&self, plan: &Plan) -> Result<(), Refusal> {
         let scope = match plan {
             Plan::Registry { by_authority: true, .. } => return self.need_authority(),
+            // The registry takes a SIM only from who may write its shop's money.
+            Plan::Registry { operation: Operation::AddSim { shop, .. }, .. } => Scope::Shop(*shop),
             Plan::Registry { .. } => Scope::Registry,
             Plan::Shop { shop, .. } | Plan::Grant { shop, .. } | Plan::OnCredit { shop, .. } => Scope::Shop(*shop),
             Plan::Movement(movement) => Scope::Shop(movement.shop),
