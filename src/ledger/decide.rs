@@ -413,7 +413,7 @@ impl CreditStep {
         }
     }
 
-    fn check_fields(&self) -> Result<(), Refusal> {
+    pub(super) fn check_fields(&self) -> Result<(), Refusal> {
         Ok(self.operation(PaymentId([0; 10])).check_fields()?)
     }
 }

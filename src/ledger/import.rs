@@ -186,6 +186,8 @@ impl Book {
         if let Some((at, why)) = &row.cancelled {
             then.push(CreditStep::Cancel { why: why.clone(), agent: grant.agent.clone(), at: *at });
         }
+        // All of the row before any of it is written.
+        then.iter().try_for_each(CreditStep::check_fields)?;
         Ok(RowPlan::Do(vec![Plan::Grant { shop: row.shop, grant: grant.clone(), then }]))
     }
 }

@@ -7,12 +7,17 @@ mod desk;
 mod heads_file;
 #[cfg(feature = "node")]
 mod http;
+mod ledger_rules;
+mod money;
 #[cfg(feature = "node")]
 mod net;
 #[cfg(feature = "node")]
 mod net_hostile;
+mod refusals;
 mod replica_apart;
+mod replica_import;
 mod rows;
 mod store_conformance;
 #[cfg(feature = "node")]
 mod store_sled;
+mod table;
