@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::ledger::{Book, CreditStep, Plan, PlannedMovement, Refusal};
 use crate::model::{
-    Credit, CreditStatus, Grant, MovementKind, Operation, Operator, PaymentMode, ShopId, SimNumber, Timestamp,
+    Credit, CreditStatus, FieldError, Grant, MovementKind, Operation, Operator, PaymentMode, ShopId, SimNumber,
+    Timestamp,
 };
 use crate::money::Amount;
 
@@ -109,8 +110,10 @@ impl Book {
                 self.plan_sim(sim, *operator, *shop, opening, *at).map(RowPlan::Do)
             }
             ImportRow::Movement { old_id, shop, sim, kind, reversed, at, agent } => {
-                if self.movement_of_old_id(kind, *old_id).is_some_and(|known| known.sim == *sim) {
-                    return Ok(RowPlan::Unchanged);
+                if let Some(known) = self.movement_of_old_id(kind, *old_id) {
+                    let is_same = (known.shop, &known.sim, known.kind.amount()) == (*shop, sim, kind.amount());
+                    let taken = || FieldError::malformed("id", "one that no other movement of its kind has");
+                    return if is_same { Ok(RowPlan::Unchanged) } else { Err(taken().into()) };
                 }
                 self.check_sim_of_shop(sim, *shop)?;
                 if let MovementKind::Withdrawal(withdrawal) = kind {
