@@ -153,11 +153,6 @@ impl Desk {
         self.replica(seat).device()
     }
 
-    /// A seat's secrets.
-    pub fn identity(&self, seat: usize) -> &Identity {
-        &self.seats[seat].identity
-    }
-
     /// A seat's replica.
     pub fn replica(&self, seat: usize) -> &Replica<MemoryStore> {
         self.seats[seat].replica.as_ref().expect("every seat is taken")
@@ -321,12 +316,6 @@ impl Desk {
     /// Records a capture, withdrawal or deposit on [`SIM`].
     pub fn record(&mut self, seat: usize, kind: MovementKind) -> Result<MovementView, Refusal> {
         let command = Command::Move { sim: sim_number(SIM), kind, agent: None };
-        self.command(seat, command).map(movement)
-    }
-
-    /// Takes a movement back.
-    pub fn reverse(&mut self, seat: usize, id: &str) -> Result<MovementView, Refusal> {
-        let command = Command::ReverseMovement { movement: id.to_owned(), why: "mistyped".to_owned(), agent: None };
         self.command(seat, command).map(movement)
     }
 
