@@ -237,16 +237,16 @@ impl Book {
     /// A page of credits and where the next begins. Goes through an index, never through all credits.
     pub fn list(&self, filter: &CreditFilter, now: Timestamp) -> Result<(Vec<&Credit>, Option<String>), Refusal> {
         let after = filter.after.as_deref().map(index::read_cursor).transpose()?;
+        let mut filter = filter.clone();
+        filter.limit = filter.limit.clamp(1, 1_000);
         if let Some(reference) = &filter.reference {
-            let found = self.credits_with(reference).filter(|credit| index::matches(filter, credit, now));
+            let found = self.credits_with(reference).filter(|credit| index::matches(&filter, credit, now));
             return Ok((found.take(filter.limit).collect(), None));
         }
-        let mut filter = filter.clone();
         if filter.overdue && filter.order != CreditOrder::DueFirst {
             // Few are overdue among many granted: ask the index of due dates first, then put them in order.
             return Ok(self.list_overdue(&filter, after, now));
         }
-        filter.limit = filter.limit.clamp(1, 1_000);
         let mut found = Vec::new();
         let mut last = None;
         for place in self.index.candidates(&filter, after, now) {
