@@ -7,6 +7,7 @@ mod desk;
 mod heads_file;
 #[cfg(feature = "node")]
 mod http;
+mod ledger_folds;
 mod ledger_rules;
 mod money;
 #[cfg(feature = "node")]
@@ -16,6 +17,8 @@ mod net_hostile;
 mod refusals;
 mod replica_apart;
 mod replica_import;
+mod replica_keys;
+mod replica_random;
 mod rows;
 mod store_conformance;
 #[cfg(feature = "node")]
