@@ -334,7 +334,11 @@ fn a_dry_run_judges_later_rows_by_earlier_ones_of_its_session() {
         (2, out(2, "6 USD"), "created"),
     ];
     for (session, row, expected) in table {
-        assert_eq!(code(import(&mut desk, OFFICE, session, true, &[row.clone()])), expected, "{session}: {row:?}");
+        assert_eq!(
+            code(import(&mut desk, OFFICE, session, true, std::slice::from_ref(&row))),
+            expected,
+            "{session}: {row:?}"
+        );
     }
     assert_eq!(desk.account(OFFICE, Currency::Usd).available, "1000.00");
     assert_eq!(desk.verify(OFFICE).movements, 2, "the opening balances of the one SIM there is");
