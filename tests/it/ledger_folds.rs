@@ -311,6 +311,7 @@ fn paged(book: &Book, filter: &CreditFilter, now: Timestamp, limit: usize) -> Ve
         assert!(page.len() <= limit.max(1), "{filter:?}: a page of {}", page.len());
         assert!(next.is_none() || page.len() == limit.max(1), "{filter:?}: only the last page is not full");
         found.extend(page.iter().map(|credit| credit.id));
+        assert!(found.len() <= book.credit_count(), "{filter:?}: some are shown twice");
         let Some(next) = next else { return found };
         filter.after = Some(next);
     }
@@ -419,6 +420,7 @@ fn paging_holds_while_credits_are_granted() {
             (page.iter().map(|credit| credit.id).collect::<Vec<_>>(), next)
         };
         seen.extend(page);
+        assert!(seen.len() <= before.len(), "some are shown twice");
         desk.grant(OFFICE, &format!("NEW-{number}"), "0.01 USD").expect("granting");
         desk.pay(OFFICE, &format!("NEW-{number}"), "0.01").expect("paying");
         let Some(next) = next else { break };
@@ -437,6 +439,7 @@ fn movements(desk: &mut Desk, limit: usize) -> Vec<MovementView> {
             Answer::Movements(Page { items, next }) => {
                 assert!(next.is_none() || items.len() == limit, "only the last page is not full");
                 found.extend(items);
+                assert!(found.len() <= 1_000, "some are shown twice");
                 match next {
                     Some(next) => after = Some(next),
                     None => return found,
