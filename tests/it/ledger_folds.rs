@@ -13,7 +13,7 @@ use ucash::model::{
 use ucash::money::{Balance, Currency};
 use ucash::replica::{Answer, Command, ImportRow, MovementView, Page, Query, StatisticsView};
 
-use crate::desk::{Desk, FOUNDED, OFFICE, SHOP, SIM, amount, capture, deposit, grant_request, sim_number, withdrawal};
+use crate::seats::{Desk, FOUNDED, OFFICE, SHOP, SIM, amount, capture, deposit, grant_request, sim_number, withdrawal};
 
 const DAY_MS: i64 = 86_400_000;
 

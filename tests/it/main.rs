@@ -2,14 +2,13 @@
 
 #[cfg(feature = "node")]
 mod data_directory;
-mod desk;
+mod seats;
 #[cfg(feature = "node")]
 mod heads_file;
 #[cfg(feature = "node")]
 mod http;
 mod ledger_folds;
 mod ledger_rules;
-mod money;
 #[cfg(feature = "node")]
 mod net;
 #[cfg(feature = "node")]

@@ -6,7 +6,7 @@ use ucash::model::{CaptureState, CreditStatus, Edit, ShopId};
 use ucash::money::Currency;
 use ucash::replica::{Command, CreditView, PaymentView};
 
-use crate::desk::{Desk, FOUNDED, OFFICE, SHOP, capture, deposit, withdrawal};
+use crate::seats::{Desk, FOUNDED, OFFICE, SHOP, capture, deposit, withdrawal};
 
 /// Three devices of one shop that know one credit `A1` of 100 USD.
 fn three() -> (Desk, [usize; 3]) {

@@ -9,7 +9,7 @@ use ucash::replica::{Answer, Command, ImportRow, RowOutcome};
 use ucash::rows::{RowContext, Table, read_row, split};
 use ucash::sample::{Size, company};
 
-use crate::desk::{Desk, FOUNDED, OFFICE, SHOP, SIM, amount, capture, deposit, sim_number};
+use crate::seats::{Desk, FOUNDED, OFFICE, SHOP, SIM, amount, capture, deposit, sim_number};
 use crate::table::check;
 
 macro_rules! tables {

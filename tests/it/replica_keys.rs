@@ -10,7 +10,7 @@ use ucash::model::{CaptureState, Edit, MovementKind, ShopId, Timestamp};
 use ucash::replica::{Answer, Command, Founder, Identity, Input, Output, Query, Replica};
 use ucash::store::{Batch, MemoryStore, Store, StoreError, Visit};
 
-use crate::desk::{
+use crate::seats::{
     Answered, Desk, FOUNDED, OFFICE, SHOP, SIM, capture, deposit, grant_request, pay_command, sim_number, withdrawal,
 };
 
@@ -44,7 +44,7 @@ fn day(desk: &mut Desk) -> Vec<(String, Command, Answered)> {
             sim: sim_number("+243990000003"),
             operator: ucash::model::Operator::Africell,
             shop: Some(ShopId(3)),
-            opening: vec![crate::desk::amount("1 CDF")],
+            opening: vec![crate::seats::amount("1 CDF")],
         },
         Command::Invite {
             shop: None,

@@ -12,7 +12,7 @@ use ucash::model::{CaptureState, CreditStatus, Edit};
 use ucash::money::Currency;
 use ucash::replica::{Answer, Command, CreditView, MovementView, Query};
 
-use crate::desk::{Desk, OFFICE, SHOP, SIM, capture, deposit, movement, sim_number, withdrawal};
+use crate::seats::{Desk, OFFICE, SHOP, SIM, capture, deposit, movement, sim_number, withdrawal};
 
 /// What one step may be. Numbers choose among what there is, modulo how much there is.
 #[derive(Clone, Debug)]

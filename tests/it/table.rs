@@ -19,7 +19,7 @@ use ucash::model::{
 };
 use ucash::replica::{Answer, Command, CreditView, ImportRow, ImportedCredit, ImportedPayment, Query, RowOutcome};
 
-use crate::desk::{Answered, Desk, FOUNDED, OFFICE, SHOP, SIM, amount, capture, grant_request, sim_number};
+use crate::seats::{Answered, Desk, FOUNDED, OFFICE, SHOP, SIM, amount, capture, grant_request, sim_number};
 use crate::refusals;
 
 /// The SIM of shop 2.
