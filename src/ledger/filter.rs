@@ -13,7 +13,7 @@ pub enum CreditOrder {
     NewestFirst,
     /// Earliest granted first.
     OldestFirst,
-    /// Earliest due first: of those that have a due date, the ones neither paid nor cancelled.
+    /// Earliest due first; those without a due date are left out.
     DueFirst,
 }
 

@@ -7,8 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ledger::{Book, CreditStep, Plan, PlannedMovement, Refusal};
 use crate::model::{
-    Credit, CreditStatus, FieldError, Grant, MovementKind, Operation, Operator, PaymentMode, ShopId, SimNumber,
-    Timestamp,
+    Credit, CreditStatus, Grant, MovementKind, Operation, Operator, PaymentMode, ShopId, SimNumber, Timestamp,
 };
 use crate::money::Amount;
 

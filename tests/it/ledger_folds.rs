@@ -76,8 +76,8 @@ fn credit_of(events: &str, due: Option<Timestamp>) -> Credit {
             wall: day(0).plus_ms(number as i64),
         },
     };
-    let operations = operations.into_iter().zip(1..).map(stamped).collect();
-    let history = History { operations, visible: BTreeMap::from([(Register::Status, vec![last])]) };
+    let operations: Vec<Stamped> = operations.into_iter().zip(1..).map(stamped).collect();
+    let history = History { operations: &operations, visible: BTreeMap::from([(Register::Status, vec![last])]) };
     fold_credit(CreditId([1; 10]), SHOP, &history).expect("granted")
 }
 
@@ -148,7 +148,7 @@ fn one_payment_sent_twice_is_counted_once() {
         Stamped { operation: Operation::Pay(made(day(3))), origin: origin(9) },
     ];
     for _ in 0..2 {
-        let history = History { operations: operations.clone(), visible: BTreeMap::new() };
+        let history = History { operations: &operations, visible: BTreeMap::new() };
         let credit = fold_credit(CreditId([1; 10]), SHOP, &history).expect("granted");
         assert_eq!((credit.payments.len(), credit.payments[0].at), (1, day(2)));
         assert_eq!(credit.paid.to_string(), "40.00 USD");
@@ -191,8 +191,8 @@ proptest! {
         .collect();
         let mut keyed: Vec<_> = seed.into_iter().zip(operations.drain(..)).collect();
         keyed.sort_by_key(|(key, _)| *key);
-        let operations = keyed.into_iter().map(|(_, stamped)| stamped).collect();
-        let history = History { operations, visible: BTreeMap::new() };
+        let operations: Vec<Stamped> = keyed.into_iter().map(|(_, stamped)| stamped).collect();
+        let history = History { operations: &operations, visible: BTreeMap::new() };
         prop_assert_eq!(fold_credit(whole.id, whole.shop, &history), Some(whole));
     }
 }

@@ -16,14 +16,14 @@ mod golden;
 mod heads_file;
 #[cfg(feature = "node")]
 mod http;
-mod ledger_folds;
-mod ledger_rules;
 #[cfg(feature = "node")]
 mod import_cli;
 mod joining;
 mod keys_and_imports;
 #[cfg(feature = "node")]
 mod kill_storm;
+mod ledger_folds;
+mod ledger_rules;
 mod logs;
 #[cfg(feature = "node")]
 mod main_job;
@@ -37,11 +37,17 @@ mod net_hostile;
 mod orders;
 #[cfg(feature = "node")]
 mod process;
+mod refusals;
+mod replica_apart;
+mod replica_import;
+mod replica_keys;
+mod replica_random;
 #[cfg(feature = "node")]
 mod restart;
 mod rows;
 mod rules;
 mod samples;
+mod seats;
 mod set_aside;
 mod store_conformance;
 #[cfg(feature = "node")]
@@ -49,6 +55,7 @@ mod store_sled;
 #[cfg(feature = "node")]
 mod strange_processes;
 mod strangers;
+mod table;
 #[cfg(feature = "node")]
 mod tokens;
 #[cfg(feature = "node")]

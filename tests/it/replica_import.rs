@@ -35,6 +35,7 @@ tables! {
         show A4                                            => annule 0.00 100.00
         import credit 11 A5 100 USD paid=5 cancelled=annule => created
         show A5                                            => annule 5.00 95.00
+        unpay A5 1                                         => ! credit_cancelled
         balance USD                                        => 700.00
         pay A1 100                                         => paye 100.00 0.00
         import credit 7 A1 100 USD                         => unchanged
@@ -106,17 +107,16 @@ tables! {
         balance USD                                        => 1000.00
     ";
 
-    /// An old id names one movement of its kind: a row that says otherwise is refused, each time it comes.
-    contradicting_movements = "
+    /// An old id names one movement of its kind and SIM, however often its row comes.
+    old_ids_of_movements = "
         import deposit 1 50 USD                            => created
-        import deposit 1 50 USD shop=2 sim=+243990000002   => ! invalid_field
-        import deposit 1 50 USD shop=2 sim=+243990000002   => ! invalid_field
-        import deposit 1 51 USD                            => ! invalid_field
-        import deposit 1 50 CDF                            => ! invalid_field
+        import deposit 1 50 USD shop=2 sim=+243990000002   => created
+        import deposit 1 50 USD shop=2 sim=+243990000002   => unchanged
+        import deposit 1 50 USD                            => unchanged
         import capture 1 50 USD                            => created
         import withdrawal 1 50 USD                         => created
         balance USD                                        => 950.00
-        balance USD sim=+243990000002                      => 100.00
+        balance USD sim=+243990000002                      => 50.00
     ";
 
     /// A row tells no news of a movement that is known: what was done here since stands.

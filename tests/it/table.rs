@@ -19,8 +19,8 @@ use ucash::model::{
 };
 use ucash::replica::{Answer, Command, CreditView, ImportRow, ImportedCredit, ImportedPayment, Query, RowOutcome};
 
-use crate::seats::{Answered, Desk, FOUNDED, OFFICE, SHOP, SIM, amount, capture, grant_request, sim_number};
 use crate::refusals;
+use crate::seats::{Answered, Desk, FOUNDED, OFFICE, SHOP, SIM, amount, capture, grant_request, sim_number};
 
 /// The SIM of shop 2.
 pub const SIM_2: &str = "+243990000002";
