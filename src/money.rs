@@ -98,9 +98,25 @@ pub enum MoneyError {
 
 /// A sum of money of one currency, zero or more, exact to the cent, below 10^13.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "Unchecked")]
 pub struct Amount {
     value: Decimal,
     currency: Currency,
+}
+
+/// What a record says is an amount: read through [`Amount::new`], like everything else.
+#[derive(Deserialize)]
+struct Unchecked {
+    value: Decimal,
+    currency: Currency,
+}
+
+impl TryFrom<Unchecked> for Amount {
+    type Error = MoneyError;
+
+    fn try_from(Unchecked { value, currency }: Unchecked) -> Result<Amount, MoneyError> {
+        Amount::new(value, currency)
+    }
 }
 
 /// What amounts stay below: thirteen digits, so that ten thousand billion of them still add up exactly.

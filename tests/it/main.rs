@@ -29,6 +29,8 @@ mod joining;
 mod keys_and_imports;
 #[cfg(feature = "node")]
 mod kill_storm;
+mod ledger_folds;
+mod ledger_rules;
 mod logs;
 #[cfg(feature = "node")]
 mod main_job;
@@ -42,11 +44,17 @@ mod net_hostile;
 mod orders;
 #[cfg(feature = "node")]
 mod process;
+mod refusals;
+mod replica_apart;
+mod replica_import;
+mod replica_keys;
+mod replica_random;
 #[cfg(feature = "node")]
 mod restart;
 mod rows;
 mod rules;
 mod samples;
+mod seats;
 mod set_aside;
 mod store_conformance;
 #[cfg(feature = "node")]
@@ -54,6 +62,7 @@ mod store_sled;
 #[cfg(feature = "node")]
 mod strange_processes;
 mod strangers;
+mod table;
 #[cfg(feature = "node")]
 mod tidy;
 #[cfg(feature = "node")]

@@ -186,3 +186,13 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_record_with_wrong_money_is_not_read() {
+    let read = |text: &str| serde_json::from_str::<Amount>(text);
+    assert_eq!(read(r#"{"value":"12.50","currency":"USD"}"#).expect("an amount").to_string(), "12.50 USD");
+    for value in [r#""-0.01""#, r#""0.001""#, r#""10000000000000""#, "0.1", "1"] {
+        let text = format!(r#"{{"value":{value},"currency":"USD"}}"#);
+        assert!(read(&text).is_err(), "{text}");
+    }
+}
