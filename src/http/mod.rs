@@ -1,4 +1,4 @@
-//! The HTTP face: `/api/v1`, `/healthz`, `/readyz`.
+//! The HTTP face: `/api/v1`, `/healthz`, `/readyz`, and the page at `/`.
 //!
 //! ```text
 //! connection ── serve ──▶ render ──▶ auth::guard ──▶ time limit ──▶ api::* ──▶ NodeHandle
@@ -17,6 +17,7 @@ mod body;
 mod fields;
 pub mod limits;
 pub mod messages;
+mod page;
 mod parameters;
 mod problem;
 mod routes;
@@ -38,8 +39,8 @@ use axum::middleware::from_fn;
 
 /// Everything that this node serves over HTTP.
 pub fn router(state: ApiState) -> Router {
-    let (routes, _) = api::routes(state.clone()).into_parts();
-    routes
+    let (router, _) = routes(state.clone()).into_parts();
+    router
         .fallback(async || ApiError::NotFound)
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
         .layer(from_fn(problem::render))
@@ -48,5 +49,9 @@ pub fn router(state: ApiState) -> Router {
 
 /// Every route and who may use it: what the tables of the tests and of the documentation are made from.
 pub fn rules(state: ApiState) -> Vec<Rule> {
-    api::routes(state).into_parts().1
+    routes(state).into_parts().1
+}
+
+fn routes(state: ApiState) -> Routes {
+    page::add(api::routes(state))
 }
