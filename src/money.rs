@@ -98,9 +98,25 @@ pub enum MoneyError {
 
 /// A sum of money of one currency, zero or more, exact to the cent, below 10^13.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "Unchecked")]
 pub struct Amount {
     value: Decimal,
     currency: Currency,
+}
+
+/// What a record says is an amount: read through [`Amount::new`], like everything else.
+#[derive(Deserialize)]
+struct Unchecked {
+    value: Decimal,
+    currency: Currency,
+}
+
+impl TryFrom<Unchecked> for Amount {
+    type Error = MoneyError;
+
+    fn try_from(Unchecked { value, currency }: Unchecked) -> Result<Amount, MoneyError> {
+        Amount::new(value, currency)
+    }
 }
 
 /// What amounts stay below: thirteen digits, so that ten thousand billion of them still add up exactly.
@@ -222,22 +238,21 @@ impl Balance {
 
     /// This and the amount together.
     pub fn plus(self, amount: Amount) -> Result<Balance, MoneyError> {
-        self.add(amount.balance())
+        self.total_with(amount.balance())
     }
 
     /// This without the amount.
     pub fn minus(self, amount: Amount) -> Result<Balance, MoneyError> {
-        self.subtract(amount.balance())
+        self.less(amount.balance())
     }
 
     /// This and the other together.
-    #[expect(clippy::should_implement_trait, reason = "it can fail, and no operator may forget the currency")]
-    pub fn add(self, other: Balance) -> Result<Balance, MoneyError> {
+    pub fn total_with(self, other: Balance) -> Result<Balance, MoneyError> {
         self.combine(other, Decimal::checked_add)
     }
 
     /// This without the other.
-    pub fn subtract(self, other: Balance) -> Result<Balance, MoneyError> {
+    pub fn less(self, other: Balance) -> Result<Balance, MoneyError> {
         self.combine(other, Decimal::checked_sub)
     }
 

@@ -79,6 +79,8 @@ impl Dice {
     }
 }
 
+const CENTS: u64 = 100;
+
 fn money(cents: u64) -> String {
     format!("{}.{:02}", cents / 100, cents % 100)
 }
@@ -110,7 +112,7 @@ pub fn company(seed: u64, size: Size) -> Company {
     for shop in 1..=size.shops {
         for index in 0..size.sims_per_shop {
             let number = format!("+2439{:03}{index}{:04}", shop, dice.below(10_000));
-            let opening = [100_00 + dice.below(400_00), 10_000_00 + dice.below(500_000_00)];
+            let opening = [(100 + dice.below(400)) * CENTS, (10_000 + dice.below(500_000)) * CENTS];
             sim_rows.push(format!(
                 r#"{{"id": {}, "numero": "{number}", "operateur": "{}", "shop_id": {shop}, "solde_initial_usd": {}, "solde_initial_cdf": {}, "statut": "active", "date_creation": "2025-01-01T08:00:00.000"}}"#,
                 sims.len() + 1,
@@ -141,7 +143,7 @@ fn captures(dice: &mut Dice, sims: &mut [Sim], size: Size) -> String {
     let per_sim = u64::from(size.credits / sims.len() as u32 + 8);
     for sim in sims {
         for (currency, code) in CURRENCIES.iter().enumerate() {
-            let unit: u64 = if currency == 0 { 1_000_00 } else { 1_000_000_00 };
+            let unit: u64 = if currency == 0 { 1_000 * CENTS } else { 1_000_000 * CENTS };
             let each = per_sim * unit / u64::from(size.captures_per_sim.max(1));
             for _ in 0..size.captures_per_sim {
                 let (id, amount) = (rows.len() + 1, each + dice.below(100));
@@ -164,14 +166,14 @@ fn captures(dice: &mut Dice, sims: &mut [Sim], size: Size) -> String {
 fn outgoings(dice: &mut Dice, sims: &mut [Sim], size: Size) -> (String, String) {
     let (mut withdrawals, mut deposits) = (Vec::new(), Vec::new());
     for sim in sims {
-        let (id, amount) = (withdrawals.len() + 1, 1 + dice.below(50_00));
+        let (id, amount) = (withdrawals.len() + 1, 1 + dice.below(50 * CENTS));
         sim.left[0] -= amount;
         let (owed_by, state) = (1 + dice.below(u64::from(size.shops)), ["rembourse", "enAttente"][id % 2]);
         withdrawals.push(format!(
             r#"{{"id": {id}, "sim_numero": "{}", "shop_source_id": {}, "shop_debiteur_id": {owed_by}, "montant": {}, "devise": "USD", "agent_username": "agent_{}", "statut": "{state}", "date_retrait": "{}"}}"#,
             sim.number, sim.shop, money(amount), sim.shop, dice.time(),
         ));
-        let (id, amount) = (deposits.len() + 1, 1 + dice.below(40_00));
+        let (id, amount) = (deposits.len() + 1, 1 + dice.below(40 * CENTS));
         sim.left[0] -= amount;
         deposits.push(format!(
             r#"{{"id": {id}, "shop_id": {}, "sim_numero": "{}", "montant": {}, "telephone_client": "+24389{id:07}", "date_depot": "{}"}}"#,
@@ -187,7 +189,8 @@ fn credits(dice: &mut Dice, sims: &mut [Sim], size: Size) -> String {
     for id in 1..=size.credits {
         let mut index = dice.below(count) as usize;
         let currency = usize::from(dice.below(10) < 3);
-        let wanted = if currency == 0 { 1_00 + dice.below(900_00) } else { (1 + dice.below(9_000)) * 100_00 };
+        let wanted =
+            if currency == 0 { CENTS + dice.below(900 * CENTS) } else { (1 + dice.below(9_000)) * 100 * CENTS };
         // The next SIM that can bear it; together they hold more than all credits.
         for _ in 0..count {
             if sims[index].left[currency] >= wanted {

@@ -23,6 +23,8 @@ const ANSWER_WAIT: Duration = Duration::from_secs(600);
 const CONNECT_WAIT: Duration = Duration::from_secs(2);
 /// How often a request is sent again when its answer was lost; the idempotency key makes that harmless.
 const TRIES: u32 = 3;
+/// How long to wait for the first sign of life: an engine syncs between answers, and a slow disk takes its time.
+const PROBE_WAIT: Duration = Duration::from_secs(10);
 /// Longest answer: a page of 1,000 credits is 2 MB.
 const ANSWER_BYTES_MAX: u64 = 64 << 20;
 
@@ -41,16 +43,10 @@ impl Client {
     /// The running node if one answers, else the store opened for this command.
     pub fn find(data: &Path, language: Language) -> Result<Client, Failure> {
         if let Some(node) = node::running(data) {
-            let config = ureq::Agent::config_builder()
-                .http_status_as_error(false)
-                .timeout_connect(Some(CONNECT_WAIT))
-                .timeout_global(Some(ANSWER_WAIT))
-                .proxy(None)
-                .build();
-            let client = Client { way: Way::Running { agent: config.into(), node }, language };
+            let probe = Client { way: Way::Running { agent: agent(PROBE_WAIT), node: node.clone() }, language };
             // A node that was killed leaves its file behind: only one that knows its credential counts.
-            if client.get("/api/v1/status").is_ok() {
-                return Ok(client);
+            if probe.get("/api/v1/status").is_ok() {
+                return Ok(Client { way: Way::Running { agent: agent(ANSWER_WAIT), node }, language });
             }
         }
         Client::in_process(data, language)
@@ -146,14 +142,19 @@ impl Client {
                 Err(error) => last = error,
             }
         }
-        let message = match self.language {
-            Language::French => format!(
-                "Le nœud de ce répertoire ({}) ne répond pas : {last}. Vérifiez qu'il tourne, puis recommencez ; rien n'est fait deux fois.",
-                node.http
+        let (node, writes) = (&node.http, method != "GET");
+        let message = match (self.language, writes) {
+            (Language::French, false) => format!(
+                "Le nœud de ce répertoire ({node}) ne répond pas : {last}. Vérifiez qu'il tourne, puis recommencez."
             ),
-            Language::English => format!(
-                "The node of this directory ({}) does not answer: {last}. Check that it runs, then try again; nothing is done twice.",
-                node.http
+            (Language::English, false) => format!(
+                "The node of this directory ({node}) does not answer: {last}. Check that it runs, then try again."
+            ),
+            (Language::French, true) => format!(
+                "Le nœud de ce répertoire ({node}) n'a pas répondu : {last}. On ne sait pas si c'est fait. Avant de recommencer, regardez (credit show, sim movements) ; recommencer à l'aveugle pourrait le faire deux fois."
+            ),
+            (Language::English, true) => format!(
+                "The node of this directory ({node}) did not answer: {last}. Whether it was done is not known. Look before you try again (credit show, sim movements): trying blindly could do it twice."
             ),
         };
         Err(Failure::new("node_unreachable", message))
@@ -208,6 +209,12 @@ impl Drop for Client {
             }
         }
     }
+}
+
+fn agent(wait: Duration) -> ureq::Agent {
+    let config = ureq::Agent::config_builder();
+    let config = config.http_status_as_error(false).timeout_connect(Some(CONNECT_WAIT)).timeout_global(Some(wait));
+    config.proxy(None).build().into()
 }
 
 /// A path with its segments and query percent-encoded where they need it (RFC 3986).

@@ -21,7 +21,7 @@ pub(super) enum Credit {
         /// La référence ou l'id du crédit.
         credit: String,
         /// Le montant, dans la devise du crédit.
-        #[arg(long)]
+        #[arg(long, allow_hyphen_values = true)]
         amount: String,
         /// cash, mobile_money ou virement.
         #[arg(long, default_value = "cash")]
@@ -106,7 +106,7 @@ pub(super) struct Grant {
     #[arg(long)]
     reference: String,
     /// Le montant, comme 125.50.
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     amount: String,
     /// USD ou CDF.
     #[arg(long)]
@@ -190,7 +190,8 @@ impl Credit {
                 client.post(&path(&["credits", &credit, "cancellation"], &[]), &json!({ "reason": why }))?
             }
             Credit::Edit { credit, to, phone, address, due, note, agent } => {
-                let due = due.map(|due| if due.is_empty() { Ok(due) } else { date(context, &client, &due, Edge::End) });
+                let due =
+                    due.map(|due| if due.is_empty() { Ok(due) } else { date(context, &client, &due, Edge::Last) });
                 let due = due.transpose()?;
                 let mut beneficiary = Map::new();
                 let mut body = Map::new();
@@ -222,7 +223,7 @@ impl Credit {
                 let query = [
                     ("shop", shop.map(|shop| shop.to_string())),
                     ("from", from.map(|from| date(context, &client, &from, Edge::Start)).transpose()?),
-                    ("to", to.map(|to| date(context, &client, &to, Edge::End)).transpose()?),
+                    ("to", to.map(|to| date(context, &client, &to, Edge::After)).transpose()?),
                 ];
                 let sums = client.get(&path(&["statistics"], &query))?;
                 printer.answer(&sums, |sums| statistics(context, sums));
@@ -260,7 +261,7 @@ fn date(context: &Context, client: &Client, written: &str, edge: Edge) -> Result
 
 impl Grant {
     fn send(self, context: &Context, client: &Client) -> Result<Value, Failure> {
-        let due = self.due.as_deref().map(|due| date(context, client, due, Edge::End)).transpose()?;
+        let due = self.due.as_deref().map(|due| date(context, client, due, Edge::Last)).transpose()?;
         let beneficiary = json!({ "name": self.to, "phone": self.phone, "address": self.address, "kind": self.kind });
         let body = json!({
             "reference": self.reference, "amount": self.amount, "currency": self.currency, "sim": self.sim,
@@ -273,7 +274,7 @@ impl Grant {
 impl Filter {
     fn path(self, context: &Context, client: &Client) -> Result<String, Failure> {
         let from = self.from.map(|from| date(context, client, &from, Edge::Start)).transpose()?;
-        let to = self.to.map(|to| date(context, client, &to, Edge::End)).transpose()?;
+        let to = self.to.map(|to| date(context, client, &to, Edge::After)).transpose()?;
         Ok(path(
             &["credits"],
             &[

@@ -23,8 +23,8 @@ impl Failure {
     /// A failure of this program's own, with the system's reason.
     pub fn system(language: Language, what: &str, error: impl std::fmt::Display) -> Failure {
         let message = match language {
-            Language::French => format!("Impossible : {what} ({error}). Rien n'a été changé."),
-            Language::English => format!("Not possible: {what} ({error}). Nothing was changed."),
+            Language::French => format!("Impossible : {what} ({error})."),
+            Language::English => format!("Not possible: {what} ({error})."),
         };
         Failure::new("failed", message)
     }
@@ -35,8 +35,9 @@ impl Failure {
         let known = ["type", "title", "status", "detail", "code", "instance"];
         let members = problem.as_object().cloned().unwrap_or_default();
         let facts = members.into_iter().filter(|(name, _)| !known.contains(&name.as_str())).collect();
-        let message = if text("detail").is_empty() { text("title") } else { text("detail") };
-        Failure { code: text("code"), message, facts }
+        let message = [text("detail"), text("title"), problem.to_string()].into_iter().find(|text| !text.is_empty());
+        let code = Some(text("code")).filter(|code| !code.is_empty());
+        Failure { code: code.unwrap_or_else(|| "failed".to_owned()), message: message.unwrap_or_default(), facts }
     }
 
     /// The object that `--json` prints on stderr.

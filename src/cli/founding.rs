@@ -149,7 +149,11 @@ impl Invite {
 fn picture(invitation: &str) -> String {
     use qrcode::render::unicode::Dense1x2;
     match qrcode::QrCode::new(invitation.to_uppercase()) {
-        Ok(code) => format!("{}\n", code.render::<Dense1x2>().build()),
+        // Light on dark: most terminals are dark, and cameras read both.
+        Ok(code) => {
+            let picture = code.render::<Dense1x2>().dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).build();
+            format!("{picture}\n")
+        }
         Err(_) => String::new(),
     }
 }

@@ -74,8 +74,13 @@ impl Import {
             while start < source.rows.len() && !stopped.load(Ordering::Relaxed) {
                 let length = chunk_length(&source.rows[start..]);
                 let chunk = &source.rows[start..start + length];
-                let report = send(&client, source.table, session, self.dry_run, chunk)?;
-                take(&report, source, start, counts.entry(source.table).or_default(), &mut refused);
+                let sent = send(&client, source.table, session, self.dry_run, chunk);
+                let Ok(report) = sent.as_ref().inspect_err(|_| bar.finish_and_clear()) else {
+                    // What came before was taken all the same: say so, then why it ends here.
+                    context.printer.remark(&human(context, &counts, &refused, self.dry_run));
+                    return sent.map(|_| ExitCode::from(1));
+                };
+                take(report, source, start, counts.entry(source.table).or_default(), &mut refused);
                 start += length;
                 bar.inc(length as u64);
             }
@@ -129,7 +134,9 @@ fn read(context: &Context, path: &Path, table: Option<Table>) -> Result<Source, 
     };
     let bytes = std::fs::read(path).map_err(|error| failed(&error))?;
     let text = String::from_utf8(bytes).map_err(|error| failed(&error))?;
-    let rows: Vec<Box<RawValue>> = serde_json::from_str(&text).map_err(|error| failed(&error))?;
+    // Some editors put a mark at the beginning of a file.
+    let rows: Vec<Box<RawValue>> =
+        serde_json::from_str(text.trim_start_matches('\u{feff}')).map_err(|error| failed(&error))?;
     let unwrap = |row: Box<RawValue>| match serde_json::from_str::<Wrapped>(row.get()) {
         Ok(wrapped) => wrapped.row,
         Err(_) => row,
@@ -249,6 +256,7 @@ fn progress(context: &Context, total: u64) -> ProgressBar {
 }
 
 /// Ctrl-C between two pieces ends the import; what was sent is done.
+#[expect(clippy::exit, reason = "whoever presses Ctrl-C twice wants the process gone")]
 fn watch_interrupt(stopped: Arc<AtomicBool>) {
     let watch = move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -256,6 +264,10 @@ fn watch_interrupt(stopped: Arc<AtomicBool>) {
             && runtime.block_on(tokio::signal::ctrl_c()).is_ok()
         {
             stopped.store(true, Ordering::Relaxed);
+            // Who asks twice does not want to wait for the piece under way.
+            if runtime.block_on(tokio::signal::ctrl_c()).is_ok() {
+                std::process::exit(130);
+            }
         }
     };
     // Without the watch, Ctrl-C ends the program as it ends any other: what was sent is done all the same.

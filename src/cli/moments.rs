@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Days, NaiveDate, SecondsFormat, TimeZone, Utc};
+use chrono::{DateTime, Days, NaiveDate, SecondsFormat, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
 
 /// Reads `250ms`, `30s`, `15m`, `12h`, `90d`.
@@ -22,11 +22,15 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     number.checked_mul(milliseconds).map(Duration::from_millis).ok_or_else(wrong)
 }
 
-/// Which end of a day a plain date means.
+/// What of a day a plain date means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Edge {
+    /// Its first moment.
     Start,
-    End,
+    /// Its last millisecond: a credit due that day is not overdue on that day.
+    Last,
+    /// The first moment after it: the end of a period, itself left out.
+    After,
 }
 
 /// Reads RFC 3339, or a plain date as that day's start or end in the zone, and writes RFC 3339.
@@ -35,9 +39,10 @@ pub(super) fn moment(text: &str, zone: Tz, edge: Edge) -> Option<String> {
         return Some(time.with_timezone(&Utc).to_rfc3339_opts(SecondsFormat::Millis, true));
     }
     let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?;
-    let date = if edge == Edge::End { date.checked_add_days(Days::new(1))? } else { date };
+    let date = if edge == Edge::Start { date } else { date.checked_add_days(Days::new(1))? };
     let start = zone.from_local_datetime(&date.and_hms_opt(0, 0, 0)?).earliest()?;
-    Some(start.with_timezone(&Utc).to_rfc3339_opts(SecondsFormat::Millis, true))
+    let before = TimeDelta::milliseconds(i64::from(edge == Edge::Last));
+    Some((start.with_timezone(&Utc) - before).to_rfc3339_opts(SecondsFormat::Millis, true))
 }
 
 #[cfg(test)]
@@ -63,8 +68,9 @@ mod tests {
     fn dates() {
         let table = [
             ("2026-03-01", Edge::Start, Some("2026-02-28T22:00:00.000Z")),
-            ("2026-03-01", Edge::End, Some("2026-03-01T22:00:00.000Z")),
-            ("2026-03-01T10:00:00+02:00", Edge::End, Some("2026-03-01T08:00:00.000Z")),
+            ("2026-03-01", Edge::Last, Some("2026-03-01T21:59:59.999Z")),
+            ("2026-03-01", Edge::After, Some("2026-03-01T22:00:00.000Z")),
+            ("2026-03-01T10:00:00+02:00", Edge::Last, Some("2026-03-01T08:00:00.000Z")),
             ("2026-02-30", Edge::Start, None),
             ("01/03/2026", Edge::Start, None),
         ];

@@ -24,10 +24,10 @@ pub(super) enum Sim {
         #[arg(long)]
         shop: Option<u32>,
         /// Son solde initial en USD.
-        #[arg(long)]
+        #[arg(long, allow_hyphen_values = true)]
         initial_usd: Option<String>,
         /// Son solde initial en CDF.
-        #[arg(long)]
+        #[arg(long, allow_hyphen_values = true)]
         initial_cdf: Option<String>,
     },
     /// Les SIM et leurs soldes.
@@ -44,10 +44,10 @@ pub(super) enum Sim {
         #[command(flatten)]
         money: Money,
         /// Le cash remis au client.
-        #[arg(long)]
+        #[arg(long, allow_hyphen_values = true)]
         cash: Option<String>,
         /// Les frais gardés.
-        #[arg(long)]
+        #[arg(long, allow_hyphen_values = true)]
         fee: Option<String>,
         /// La référence de l'opérateur.
         #[arg(long)]
@@ -114,7 +114,7 @@ pub(super) enum Sim {
 #[derive(Debug, clap::Args)]
 pub(super) struct Money {
     /// Le montant, comme 125.50.
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     amount: String,
     /// USD ou CDF.
     #[arg(long)]

@@ -244,7 +244,7 @@ impl DocumentState {
     }
 
     /// What was done, and which values nothing has replaced: what `ledger` and `membership` fold.
-    pub fn history(&self) -> History {
+    pub fn history(&self) -> History<'_> {
         let mut visible: BTreeMap<Register, Vec<usize>> = BTreeMap::new();
         for key in self.keys.keys() {
             if let Some(Some(register)) = layout::register(&self.id, key) {
@@ -252,7 +252,7 @@ impl DocumentState {
                 visible.insert(register, standing.collect());
             }
         }
-        History { operations: self.operations.clone(), visible }
+        History { operations: &self.operations, visible }
     }
 
     fn past(&self, direct: &[u32]) -> Past {

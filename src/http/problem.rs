@@ -232,7 +232,7 @@ impl ApiError {
 }
 
 impl IntoResponse for ApiError {
-    /// The status and the headers; [`render`] writes the body.
+    /// The status and the headers; `render` writes the body.
     fn into_response(self) -> Response {
         let status = status::of(&self);
         let mut response = status.into_response();

@@ -41,8 +41,8 @@ impl Account {
     /// What the SIM holds. Below zero only where devices acted apart (issue of shares).
     pub fn available(&self) -> Balance {
         let sum = || {
-            let income = self.initial.add(self.captures)?;
-            income.subtract(self.credits)?.subtract(self.withdrawals)?.subtract(self.deposits)
+            let income = self.initial.total_with(self.captures)?;
+            income.less(self.credits)?.less(self.withdrawals)?.less(self.deposits)
         };
         // One currency throughout, and sums of amounts stay far below what a decimal holds.
         sum().unwrap_or(self.initial)

@@ -39,7 +39,7 @@ pub struct Book {
     index: CreditIndex,
     movements: BTreeMap<MovementId, MovementRecord>,
     movements_by_sim: BTreeMap<SimNumber, BTreeSet<(Timestamp, MovementId)>>,
-    old_movements: BTreeMap<(&'static str, u64), MovementId>,
+    old_movements: BTreeMap<(&'static str, u64, SimNumber), MovementId>,
     accounts: BTreeMap<(ShopId, SimNumber, Currency), Account>,
     digests: BTreeMap<ShopId, SetDigest>,
 }
@@ -133,7 +133,8 @@ impl Book {
         self.digest(movement.shop, &movement, SetDigest::insert);
         self.movements_by_sim.entry(movement.sim.clone()).or_default().insert((movement.at, movement.id));
         if let Some(old_id) = movement.old_id {
-            self.old_movements.entry((movement.kind.word(), old_id)).or_insert(movement.id);
+            let place = (movement.kind.word(), old_id, movement.sim.clone());
+            self.old_movements.entry(place).or_insert(movement.id);
         }
         self.movements.insert(movement.id, movement);
     }
@@ -217,9 +218,9 @@ impl Book {
         self.movements.get(id)
     }
 
-    /// The movement of that kind that had that id on the old server.
-    pub fn movement_of_old_id(&self, kind: &MovementKind, old_id: u64) -> Option<&MovementRecord> {
-        self.movements.get(self.old_movements.get(&(kind.word(), old_id))?)
+    /// The movement of that kind and SIM that had that id on the old server.
+    pub fn movement_of_old_id(&self, kind: &MovementKind, sim: &SimNumber, old_id: u64) -> Option<&MovementRecord> {
+        self.movements.get(self.old_movements.get(&(kind.word(), old_id, sim.clone()))?)
     }
 
     /// A SIM's movements, latest first, after that one.
@@ -237,16 +238,15 @@ impl Book {
     /// A page of credits and where the next begins. Goes through an index, never through all credits.
     pub fn list(&self, filter: &CreditFilter, now: Timestamp) -> Result<(Vec<&Credit>, Option<String>), Refusal> {
         let after = filter.after.as_deref().map(index::read_cursor).transpose()?;
+        let filter = CreditFilter { limit: filter.limit.clamp(1, 1_000), ..filter.clone() };
         if let Some(reference) = &filter.reference {
-            let found = self.credits_with(reference).filter(|credit| index::matches(filter, credit, now));
+            let found = self.credits_with(reference).filter(|credit| index::matches(&filter, credit, now));
             return Ok((found.take(filter.limit).collect(), None));
         }
-        let mut filter = filter.clone();
         if filter.overdue && filter.order != CreditOrder::DueFirst {
             // Few are overdue among many granted: ask the index of due dates first, then put them in order.
             return Ok(self.list_overdue(&filter, after, now));
         }
-        filter.limit = filter.limit.clamp(1, 1_000);
         let mut found = Vec::new();
         let mut last = None;
         for place in self.index.candidates(&filter, after, now) {

@@ -59,6 +59,28 @@ pub enum Plan {
     },
 }
 
+impl Plan {
+    /// Checks every field that would be written, so that a plan is written whole or not at all.
+    pub fn check_fields(&self) -> Result<(), Refusal> {
+        match self {
+            Plan::Registry { operation, .. } | Plan::Shop { operation, .. } | Plan::OnMovement { operation, .. } => {
+                Ok(operation.check_fields()?)
+            }
+            Plan::Movement(movement) => {
+                let why = movement.reversed.clone().unwrap_or_else(|| "-".to_owned());
+                let (id, agent) = (MovementId([0; 10]), movement.agent.clone());
+                Operation::ReverseMovement { movement: id, why, agent }.check_fields()?;
+                movement.check_fields()
+            }
+            Plan::Grant { grant, then, .. } => {
+                Operation::Grant(grant.clone()).check_fields()?;
+                then.iter().try_for_each(CreditStep::check_fields)
+            }
+            Plan::OnCredit { step, .. } => step.check_fields(),
+        }
+    }
+}
+
 /// A movement that has no id yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlannedMovement {
@@ -326,9 +348,12 @@ impl Book {
         Ok(on(credit, CreditStep::Pay { amount, mode, reference, agent, at }))
     }
 
-    /// A mistyped payment is taken back.
+    /// A mistyped payment is taken back; not of a cancelled credit, which the reversal's status would reinstate.
     pub fn plan_payment_reversal(&self, key: &str, payment: &str, why: &str, agent: Option<String>) -> Planned {
         let credit = self.find_credit(key)?;
+        if credit.status == CreditStatus::Cancelled {
+            return Err(Refusal::CreditCancelled { reference: credit.reference.clone() });
+        }
         let id = PaymentId::from_text(payment.trim());
         let found = id.and_then(|id| credit.payments.iter().find(|known| known.id == id));
         let found = found.ok_or_else(|| Refusal::UnknownPayment {
@@ -413,7 +438,7 @@ impl CreditStep {
         }
     }
 
-    fn check_fields(&self) -> Result<(), Refusal> {
+    pub(super) fn check_fields(&self) -> Result<(), Refusal> {
         Ok(self.operation(PaymentId([0; 10])).check_fields()?)
     }
 }

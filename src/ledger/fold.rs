@@ -8,7 +8,7 @@ use crate::model::{
 use crate::money::{Amount, Balance};
 
 /// The credit that this history made; `None` before its grant.
-pub fn fold_credit(id: CreditId, shop: ShopId, history: &History) -> Option<Credit> {
+pub fn fold_credit(id: CreditId, shop: ShopId, history: &History<'_>) -> Option<Credit> {
     let (grant, origin) = history.operations.iter().find_map(|stamped| match &stamped.operation {
         Operation::Grant(grant) => Some((grant, stamped.origin)),
         _ => None,
@@ -67,12 +67,12 @@ pub fn fold_credit(id: CreditId, shop: ShopId, history: &History) -> Option<Cred
 
 /// Of the values that stand side by side in a register, the one with the newest timestamp (`domain`, rule 3;
 /// Automerge itself ignores time, finding 8).
-fn standing(history: &History, register: Register) -> Option<&Stamped> {
+fn standing<'a>(history: &History<'a>, register: Register) -> Option<&'a Stamped> {
     let visible = history.visible.get(&register)?;
     visible.iter().filter_map(|index| history.operations.get(*index)).max_by_key(|stamped| stamped.origin)
 }
 
-fn standing_edits(history: &History) -> impl Iterator<Item = &Edit> {
+fn standing_edits<'a>(history: &History<'a>) -> impl Iterator<Item = &'a Edit> {
     const FIELDS: [ContactField; 5] =
         [ContactField::Name, ContactField::Phone, ContactField::Address, ContactField::DueAt, ContactField::Notes];
     FIELDS.into_iter().filter_map(|field| match &standing(history, Register::Contact(field))?.operation {
@@ -81,9 +81,9 @@ fn standing_edits(history: &History) -> impl Iterator<Item = &Edit> {
     })
 }
 
-fn fold_payments(history: &History) -> Vec<Payment> {
+fn fold_payments(history: &History<'_>) -> Vec<Payment> {
     let mut payments: Vec<Payment> = Vec::new();
-    for Stamped { operation, origin } in &history.operations {
+    for Stamped { operation, origin } in history.operations {
         let Operation::Pay(made) = operation else { continue };
         let payment = Payment {
             id: made.id,
@@ -102,7 +102,7 @@ fn fold_payments(history: &History) -> Vec<Payment> {
             None => payments.push(payment),
         }
     }
-    for stamped in &history.operations {
+    for stamped in history.operations {
         if let Operation::ReversePayment { payment, .. } = &stamped.operation {
             payments.iter_mut().filter(|known| known.id == *payment).for_each(|known| known.reversed = true);
         }

@@ -109,7 +109,7 @@ impl Book {
                 self.plan_sim(sim, *operator, *shop, opening, *at).map(RowPlan::Do)
             }
             ImportRow::Movement { old_id, shop, sim, kind, reversed, at, agent } => {
-                if self.movement_of_old_id(kind, *old_id).is_some_and(|known| known.sim == *sim) {
+                if self.movement_of_old_id(kind, sim, *old_id).is_some() {
                     return Ok(RowPlan::Unchanged);
                 }
                 self.check_sim_of_shop(sim, *shop)?;
@@ -186,6 +186,7 @@ impl Book {
         if let Some((at, why)) = &row.cancelled {
             then.push(CreditStep::Cancel { why: why.clone(), agent: grant.agent.clone(), at: *at });
         }
+        // All of it is checked before any of it is written.
         Ok(RowPlan::Do(vec![Plan::Grant { shop: row.shop, grant: grant.clone(), then }]))
     }
 }

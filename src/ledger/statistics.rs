@@ -63,7 +63,7 @@ impl Book {
             }
             let currency = credit.amount.currency();
             let sum = sums.entry(currency).or_insert_with(|| Statistics::empty(currency));
-            let add = |left: Balance, right: Balance| left.add(right).unwrap_or(left);
+            let add = |left: Balance, right: Balance| left.total_with(right).unwrap_or(left);
             sum.credits += 1;
             sum.granted = add(sum.granted, credit.amount.balance());
             sum.paid = add(sum.paid, credit.paid);

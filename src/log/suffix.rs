@@ -78,7 +78,8 @@ pub fn check_suffix(head: &Head, suffix: &Suffix) -> Result<Vec<ChainedEntry>, S
         return Err(SuffixError::Bounds);
     }
     let last = suffix.from.checked_add(count - 1).ok_or(SuffixError::Bounds)?;
-    let needed = head.number + 1;
+    // No log grows that far; a head that says so is not one to go on from.
+    let needed = head.number.checked_add(1).ok_or(SuffixError::Old)?;
     if suffix.from > needed {
         return Err(SuffixError::Gap { from: suffix.from, needed });
     }

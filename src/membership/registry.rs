@@ -155,45 +155,53 @@ impl Registry {
         Some(Credentials { authority: self.authority, certificate: bytes.clone(), issuer })
     }
 
-    /// Takes an operation on the registry document; shops and SIMs are the ledger's, and only judged here.
+    /// Whether an operation of that writer on the registry document counts; shops and SIMs are the ledger's, and only
+    /// judged here.
+    pub fn judge(&self, operation: &Operation, writer: &DeviceKey) -> Result<(), RegistryFault> {
+        let right = |held: bool| if held { Ok(()) } else { Err(RegistryFault::Right) };
+        match operation {
+            Operation::Found { .. } | Operation::AddShop { .. } => {
+                if *writer == self.authority {
+                    Ok(())
+                } else {
+                    Err(RegistryFault::NotAuthority)
+                }
+            }
+            Operation::AddSim { shop, .. } => right(
+                self.holds(writer, |certificate| certificate.role.may_write(certificate.shop, Scope::Shop(*shop))),
+            ),
+            Operation::Certify { device, certificate, .. } => self.believe(device, certificate).map(|_| ()),
+            Operation::Revoke { device } => right(self.may_manage(writer, device)),
+            Operation::RenameDevice { device, .. } => right(writer == device || self.may_manage(writer, device)),
+            _ => Err(RegistryFault::Right),
+        }
+    }
+
+    /// Takes an operation on the registry document, if it counts.
     pub fn apply(&mut self, operation: &Operation, origin: Origin) -> Result<(), RegistryFault> {
-        let writer = origin.device;
+        self.judge(operation, &origin.device)?;
         match operation {
             Operation::Found { network, time_zone, at } => {
-                self.by_authority(&writer)?;
                 if self.founding.as_ref().is_some_and(|(_, known)| *known != origin) {
                     return Err(RegistryFault::Founded);
                 }
                 let founding = Founding { network: network.clone(), time_zone: time_zone.clone(), at: *at };
                 self.founding = Some((founding, origin));
             }
-            Operation::AddShop { .. } => self.by_authority(&writer)?,
-            Operation::AddSim { shop, .. } => {
-                if !self.holds(&writer, |certificate| certificate.role.may_write(certificate.shop, Scope::Shop(*shop)))
-                {
-                    return Err(RegistryFault::Right);
-                }
-            }
             Operation::Certify { device, certificate: bytes, name } => {
                 let certificate = self.believe(device, bytes)?;
                 self.admit(certificate, bytes.clone(), name, origin);
             }
             Operation::Revoke { device } => {
-                if !self.may_manage(&writer, device) {
-                    return Err(RegistryFault::Right);
-                }
                 self.revoked.insert(*device);
             }
             Operation::RenameDevice { device, name } => {
-                if writer != *device && !self.may_manage(&writer, device) {
-                    return Err(RegistryFault::Right);
-                }
                 if let Some(member) = self.members.get_mut(device).filter(|member| member.named < origin) {
                     member.name.clone_from(name);
                     member.named = origin;
                 }
             }
-            _ => return Err(RegistryFault::Right),
+            _ => {}
         }
         Ok(())
     }
@@ -234,15 +242,19 @@ impl Registry {
         }
     }
 
-    /// Whether that device may certify, rename or revoke the other.
+    /// Whether that device may rename or revoke the other: head office anyone, a manager those of its shop that
+    /// stand below it. Every certificate that either ever had counts: were it the newest, two who heard of a
+    /// revocation and a move in different orders would disagree.
     pub fn may_manage(&self, manager: &DeviceKey, device: &DeviceKey) -> bool {
         if *manager == self.authority {
             return true;
         }
-        let Some(shop) = self.members.get(device).map(|member| member.certificate().shop) else { return false };
+        if !self.members.contains_key(device) {
+            return false;
+        }
         self.holds(manager, |certificate| match certificate.role {
             Role::HeadOffice => true,
-            Role::Manager => certificate.shop == shop,
+            Role::Manager => self.holds(device, |other| other.shop == certificate.shop && other.role < Role::Manager),
             Role::Device | Role::Relay | Role::Auditor => false,
         })
     }
@@ -250,10 +262,6 @@ impl Registry {
     fn holds(&self, device: &DeviceKey, test: impl Fn(&Certificate) -> bool) -> bool {
         let certificates = self.members.get(device).into_iter().flat_map(|member| &member.certificates);
         certificates.into_iter().any(|(certificate, _)| test(certificate))
-    }
-
-    fn by_authority(&self, writer: &DeviceKey) -> Result<(), RegistryFault> {
-        if *writer == self.authority { Ok(()) } else { Err(RegistryFault::NotAuthority) }
     }
 
     /// Which shop, role and reading right a device has now.

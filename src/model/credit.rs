@@ -172,6 +172,6 @@ impl Credit {
 
     fn difference(&self, left: Balance, right: Balance) -> Amount {
         let currency = self.amount.currency();
-        left.subtract(right).map_or(Amount::zero(currency), Balance::above_zero)
+        left.less(right).map_or(Amount::zero(currency), Balance::above_zero)
     }
 }

@@ -391,9 +391,9 @@ pub struct Stamped {
 
 /// Everything that was done to one document: what `ledger` folds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct History {
+pub struct History<'a> {
     /// In an order in which causes come before effects.
-    pub operations: Vec<Stamped>,
+    pub operations: &'a [Stamped],
     /// For each register, which of the operations' values nothing has replaced (indices into `operations`).
     pub visible: BTreeMap<Register, Vec<usize>>,
 }

@@ -1,7 +1,7 @@
 //! The loop: inputs in, one sync, outputs out. It follows the rule of the loop in `replica`.
 //!
 //! 1. Wait for something: a request, a network event, the tick.
-//! 2. Hand all that is there to the replica, one after the other, up to a bound; keep the outputs.
+//! 2. Hand all that is there to the replica as one step, up to a bound; keep the outputs.
 //! 3. Sync once.
 //! 4. Let the outputs out. If the sync failed, only refusals go out, and nothing is written any more.
 //!
@@ -63,7 +63,7 @@ impl<S: Store> Engine<S> {
         let mut heard = Vec::with_capacity(GROUP_MAX);
         let online = self.net.is_some();
         loop {
-            let mut outputs = Vec::new();
+            let mut inputs = Vec::new();
             tokio::select! {
                 _ = &mut stop => break,
                 count = requests.recv_many(&mut asked, GROUP_MAX) => {
@@ -77,17 +77,11 @@ impl<S: Store> Engine<S> {
                         break;
                     }
                 }
-                _ = tick.tick() => outputs.extend(self.replica.handle(now(), Input::Tick)),
+                _ = tick.tick() => inputs.push(Input::Tick),
             }
-            for request in asked.drain(..) {
-                let input = self.ticket(request);
-                outputs.extend(self.replica.handle(now(), input));
-            }
-            for event in heard.drain(..) {
-                if let Some(input) = self.hear(event) {
-                    outputs.extend(self.replica.handle(now(), input));
-                }
-            }
+            inputs.extend(asked.drain(..).map(|request| self.ticket(request)));
+            inputs.extend(heard.drain(..).filter_map(|event| self.hear(event)));
+            let outputs = self.replica.handle_all(now(), inputs);
             self.let_out(outputs).await;
         }
         if self.replica.sync().is_ok() {

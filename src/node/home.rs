@@ -25,6 +25,9 @@ use crate::store::{Store, StoreError};
 /// Pages that sled keeps in memory: a burst of received entries fits, and a phone can spare it (finding 3).
 const CACHE_BYTES: u64 = 48 << 20;
 
+/// What stands in a directory that holds a device, or held one.
+const OURS: [&str; 3] = ["identity", "store", "heads"];
+
 /// Why a device's directory could not be used.
 #[derive(Debug, Error)]
 pub enum HomeError {
@@ -101,10 +104,16 @@ impl Home {
     }
 
     pub fn open(path: &Path) -> Result<Home, HomeError> {
+        let no_device = || HomeError::NoDevice { path: path.to_owned() };
         if !path.exists() {
-            return Err(HomeError::NoDevice { path: path.to_owned() });
+            return Err(no_device());
         }
-        Ok(Home { directory: DataDirectory::open_existing(path)?, heads: None })
+        let directory = DataDirectory::open_existing(path).map_err(|error| match error {
+            // Somebody's directory in which nothing is ours. One that lost its format is another matter.
+            DirectoryError::FormatMissing { .. } if !OURS.iter().any(|name| path.join(name).exists()) => no_device(),
+            error => error.into(),
+        })?;
+        Ok(Home { directory, heads: None })
     }
 
     pub fn path(&self) -> &Path {

@@ -144,7 +144,7 @@ impl<S: Store> Replica<S> {
         let issuer = credentials.issuer.clone().unwrap_or_default();
         let bytes = postcard::to_stdvec(&(&credentials.certificate, &issuer))
             .map_err(|_| ReplicaError::damaged("credentials do not encode"))?;
-        replica.batch.put(keys::CREDENTIALS, bytes);
+        replica.put(keys::CREDENTIALS.to_vec(), Some(bytes));
         replica.write()?;
         replica.sync()?;
         Ok(replica)
@@ -219,7 +219,7 @@ impl<S: Store> Replica<S> {
             sync_every_ms: 30_000,
             traffic: sync::Traffic::default(),
             rehearsal: None,
-            batch: Batch::default(),
+            pending: std::collections::BTreeMap::new(),
             outputs: Vec::new(),
             failed: None,
             unsynced: false,
@@ -228,6 +228,7 @@ impl<S: Store> Replica<S> {
 
     /// Reads what is derived.
     fn recall(&mut self) -> Result<(), ReplicaError> {
+        use crate::replica::fold::Entries;
         self.fold.reopen(&self.logs, &DocumentId::Registry)?;
         let shops: Vec<ShopId> = self.fold.book.shops().keys().copied().collect();
         for shop in shops {
@@ -247,7 +248,8 @@ impl<S: Store> Replica<S> {
         for (key, value) in self.values(keys::SET_ASIDE)? {
             let at = keys::read_entry(&key).ok_or_else(|| damaged("a verdict names no entry"))?;
             let why = postcard::from_bytes(&value).map_err(|_| damaged("a verdict is unreadable"))?;
-            self.fold.recall_set_aside(at, why);
+            let log = self.logs.log(at.log).ok_or(damaged("a log has no name"))?;
+            self.fold.recall_set_aside(at, why, &log, &self.logs.body(at)?);
         }
         for (key, _) in self.values(keys::WAITING)? {
             let at = keys::read_entry(&key).ok_or_else(|| damaged("a verdict names no entry"))?;
@@ -341,7 +343,7 @@ impl<S: Store> Replica<S> {
     }
 
     fn stored_credentials(&self) -> Option<Credentials> {
-        let bytes = self.logs.store.get(keys::CREDENTIALS).ok()??;
+        let bytes = self.get(keys::CREDENTIALS).ok()??;
         let (certificate, issuer): (Vec<u8>, Vec<u8>) = postcard::from_bytes(&bytes).ok()?;
         let issuer = (!issuer.is_empty()).then_some(issuer);
         Some(Credentials { authority: self.fold.registry.authority(), certificate, issuer })

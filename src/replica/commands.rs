@@ -6,7 +6,6 @@ use crate::model::{
     CreditId, DocumentId, History, Incarnation, Month, MovementId, Operation, Origin, Register, Scope, ShopId, Stamped,
     Timestamp,
 };
-use crate::replica::fold::Entries;
 use crate::replica::{Answer, Command, CommandError, Replica, RowOutcome, keys, queries};
 use crate::store::Store;
 
@@ -51,7 +50,7 @@ impl<S: Store> Replica<S> {
         }
         let place = keys::idempotency(&key);
         let digest = fingerprint(&command);
-        if let Some(bytes) = self.logs.store.get(&place).map_err(super::ReplicaError::from)? {
+        if let Some(bytes) = self.get(&place)? {
             return remembered(&bytes, &digest);
         }
         let result = self.carry(now, command);
@@ -66,7 +65,7 @@ impl<S: Store> Replica<S> {
         };
         let bytes =
             postcard::to_stdvec(&record).map_err(|_| super::ReplicaError::damaged("an answer does not encode"))?;
-        self.batch.put(place, bytes);
+        self.put(place, Some(bytes));
         result
     }
 
@@ -157,17 +156,17 @@ impl<S: Store> Replica<S> {
     }
 
     pub(super) fn carry_all(&mut self, now: Timestamp, plans: &[Plan]) -> Result<(), CommandError> {
-        // Rights first, for all: a command is done whole or not at all.
+        // Rights and fields first, for all: a command is done whole or not at all.
         for plan in plans {
             self.check_right(plan)?;
+            plan.check_fields()?;
         }
         plans.iter().try_for_each(|plan| self.carry_out(now, plan).map(|_| ()))
     }
 
     fn check_right(&self, plan: &Plan) -> Result<(), Refusal> {
         let scope = match plan {
-            Plan::Registry { by_authority: true, .. } => return self.need_authority(),
-            Plan::Registry { .. } => Scope::Registry,
+            Plan::Registry { operation, by_authority } => return self.check_registry_right(operation, *by_authority),
             Plan::Shop { shop, .. } | Plan::Grant { shop, .. } | Plan::OnCredit { shop, .. } => Scope::Shop(*shop),
             Plan::Movement(movement) => Scope::Shop(movement.shop),
             Plan::OnMovement { movement, .. } => match self.fold.book.movement(movement) {
@@ -183,6 +182,21 @@ impl<S: Store> Replica<S> {
             Scope::Shop(shop) => format!("a device of shop {shop}"),
         };
         Err(Refusal::NotAllowed { needs })
+    }
+
+    /// Asks of an own operation on the registry what every other device will ask of it.
+    fn check_registry_right(&self, operation: &Operation, by_authority: bool) -> Result<(), Refusal> {
+        let writer = match (&self.identity.authority_key, by_authority) {
+            (Some(authority), true) => authority.public(),
+            (None, true) => return self.need_authority(),
+            (_, false) => self.device(),
+        };
+        let writes = self.fold.registry.may_write(&writer, Scope::Registry);
+        // The founding itself makes the first certificate; until then only the authority's log exists.
+        if !writes || self.fold.registry.judge(operation, &writer).is_err() {
+            return Err(Refusal::NotAllowed { needs: needed_for(operation) });
+        }
+        Ok(())
     }
 
     /// Writes a plan that was decided: its entries, and what they make of the books.
@@ -290,11 +304,13 @@ impl<S: Store> Replica<S> {
         self.clock = stamp;
         let (at, _) = self.logs.append(log, &body);
         self.fold.take(&self.logs, at, log, &Ok(body))?;
-        // What was decided here must hold here: anything else is a bug, and is not to be written.
+        // What was decided here must hold here: an own entry that does not is taken back before anyone hears of it.
         if self.fold.set_aside().contains_key(&at) || self.fold.is_waiting(&at) {
-            return Err(super::ReplicaError::damaged("an own entry does not hold").into());
+            let actor = self.actor(log);
+            self.fold.forget(&at, &actor);
+            self.logs.retract(log);
+            return Err(Refusal::NotAllowed { needs: "what the documents already say".to_owned() }.into());
         }
-        debug_assert!(self.logs.log(at.log).is_some());
         Ok(())
     }
 
@@ -329,10 +345,7 @@ impl<S: Store> Replica<S> {
             let fault = crate::model::FieldError::malformed("local", "a short name and at most 4 kB");
             return Err(Refusal::Field(fault).into());
         }
-        match value {
-            Some(value) => self.batch.put(keys::local(name), value),
-            None => self.batch.delete(keys::local(name)),
-        }
+        self.put(keys::local(name), value);
         Ok(Answer::Done)
     }
 
@@ -373,7 +386,10 @@ impl<S: Store> Replica<S> {
             outcomes.push(match book.plan_row(row) {
                 Err(refusal) => RowOutcome::Refused(refusal),
                 Ok(RowPlan::Unchanged) => RowOutcome::Unchanged,
-                Ok(RowPlan::Do(plans)) => match plans.iter().try_for_each(|plan| self.check_right(plan)) {
+                Ok(RowPlan::Do(plans)) => match plans.iter().try_for_each(|plan| {
+                    self.check_right(plan)?;
+                    plan.check_fields()
+                }) {
                     Err(refusal) => RowOutcome::Refused(refusal),
                     Ok(()) => {
                         plans.iter().for_each(|plan| rehearse(&mut book, plan, now));
@@ -421,18 +437,25 @@ fn rehearse(book: &mut Book, plan: &Plan, now: Timestamp) {
             }
         }
         Plan::Grant { shop, grant, then } => {
-            let mut history = History {
-                operations: vec![stamped(Operation::Grant(grant.clone()))],
-                visible: std::collections::BTreeMap::new(),
-            };
-            history.operations.extend(then.iter().map(|step| stamped(step.operation(crate::model::PaymentId(id)))));
-            history.visible.insert(Register::Status, vec![history.operations.len() - 1]);
+            let mut operations = vec![stamped(Operation::Grant(grant.clone()))];
+            operations.extend(then.iter().map(|step| stamped(step.operation(crate::model::PaymentId(id)))));
+            let visible = std::collections::BTreeMap::from([(Register::Status, vec![operations.len() - 1])]);
+            let history = History { operations: &operations, visible };
             if let Some(credit) = fold_credit(CreditId(id), *shop, &history) {
                 book.put_credit(credit);
             }
         }
         // An import plans nothing else.
         _ => {}
+    }
+}
+
+/// The right that an operation on the registry needs.
+fn needed_for(operation: &Operation) -> String {
+    match operation {
+        Operation::AddSim { shop, .. } => format!("a device of shop {shop}"),
+        Operation::AddShop { .. } | Operation::Found { .. } => "the head office's device".to_owned(),
+        _ => "the shop's manager's or the head office's device".to_owned(),
     }
 }
 

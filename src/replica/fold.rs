@@ -13,9 +13,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::document::{ChangeHash, DocumentState, ParsedChange, Placement, parse};
+use crate::document::{Actor, ChangeHash, DocumentState, ParsedChange, Placement, parse};
 use crate::ledger::{Book, Shop, fold_credit, fold_movement};
-use crate::log::{Body, BodyError, LogId, actor_of, credit_id, movement_id};
+use crate::log::{Body, BodyError, LogId, actor_of, credit_id, movement_id, payment_id};
 use crate::membership::Registry;
 use crate::model::{DeviceKey, DocumentId, Month, MovementId, Operation, Origin, Register, Scope, Sim};
 use crate::replica::ReplicaError;
@@ -76,8 +76,6 @@ pub(crate) struct Touched {
     pub documents: BTreeSet<DocumentId>,
     pub movements: BTreeSet<MovementId>,
     pub verdicts: BTreeSet<EntryRef>,
-    /// Logs whose writers became known.
-    pub members: BTreeSet<DeviceKey>,
 }
 
 #[derive(Debug)]
@@ -101,6 +99,12 @@ pub(crate) struct Fold {
     waiting: BTreeMap<ChangeHash, BTreeSet<EntryRef>>,
     waits_for: BTreeMap<EntryRef, ChangeHash>,
     set_aside: BTreeMap<EntryRef, SetAside>,
+    /// For each actor, the numbers that its changes without effect claim in a document, and the first entry that
+    /// claims each. An actor's number is its first claimant's, whatever becomes of that entry: else a second use
+    /// of it (finding 6) would count where the first still waits, and not where it no longer does.
+    claims: BTreeMap<Actor, BTreeMap<(DocumentId, u64), u64>>,
+    /// Certificates applied so far.
+    certified: u64,
     pub touched: Touched,
 }
 
@@ -120,6 +124,8 @@ impl Fold {
             waiting: BTreeMap::new(),
             waits_for: BTreeMap::new(),
             set_aside: BTreeMap::new(),
+            claims: BTreeMap::new(),
+            certified: 0,
             touched: Touched::default(),
         }
     }
@@ -139,9 +145,36 @@ impl Fold {
         self.waits_for.contains_key(at)
     }
 
-    /// Remembers a verdict found in the store.
-    pub fn recall_set_aside(&mut self, at: EntryRef, reason: SetAside) {
+    /// Forgets the verdict on an entry that is taken back before it was written, and what it claimed.
+    pub fn forget(&mut self, at: &EntryRef, actor: &Actor) {
+        self.record(*at, Fate::Applied);
+        self.touched.verdicts.remove(at);
+        if let Some(claims) = self.claims.get_mut(actor) {
+            claims.retain(|_, first| *first != at.number);
+        }
+    }
+
+    /// Remembers a verdict found in the store, and what the entry claims.
+    pub fn recall_set_aside(&mut self, at: EntryRef, reason: SetAside, log: &LogId, body: &Result<Body, BodyError>) {
         self.set_aside.insert(at, reason);
+        if let Ok(body) = body
+            && let Ok(change) = read_change(log, body)
+        {
+            self.claim(at, &body.document, &change);
+        }
+    }
+
+    fn claim(&mut self, at: EntryRef, document: &DocumentId, change: &ParsedChange) {
+        let claims = self.claims.entry(change.actor).or_default();
+        let first = claims.entry((document.clone(), change.sequence)).or_insert(at.number);
+        *first = at.number.min(*first);
+    }
+
+    /// Whether an earlier entry of the same log claims the same number of the same actor. An actor writes one log.
+    fn is_claimed(&self, at: EntryRef, document: &DocumentId, change: &ParsedChange) -> bool {
+        let claims = self.claims.get(&change.actor);
+        let first = claims.and_then(|claims| claims.get(&(document.clone(), change.sequence)));
+        first.is_some_and(|first| *first < at.number)
     }
 
     /// Takes an entry of a log, and whatever waited for it.
@@ -152,21 +185,31 @@ impl Fold {
         log: &LogId,
         body: &Result<Body, BodyError>,
     ) -> Result<(), ReplicaError> {
-        let mut next = vec![(at, *log, body.clone())];
-        while let Some((at, log, body)) = next.pop() {
-            let mut woken = BTreeSet::new();
-            let known_before = self.touched.members.len();
-            let fate = self.judge(entries, at, &log, &body, &mut woken)?;
-            self.record(at, fate);
-            if self.touched.members.len() > known_before {
-                // A certificate came: what lacked a right may have it now.
-                let again = [SetAside::Right, SetAside::Registry];
-                woken.extend(self.set_aside.iter().filter(|(_, why)| again.contains(why)).map(|(at, _)| *at));
-            }
-            for at in woken {
-                let log = entries.log(at.log).ok_or(ReplicaError::damaged("a log has no name"))?;
-                next.push((at, log, entries.body(at)?));
-            }
+        let mut woken = BTreeSet::new();
+        self.take_one(entries, at, log, body, &mut woken)?;
+        // In the order of each log: of two entries that wake together the earlier is judged first.
+        while let Some(at) = woken.pop_first() {
+            let log = entries.log(at.log).ok_or(ReplicaError::damaged("a log has no name"))?;
+            self.take_one(entries, at, &log, &entries.body(at)?, &mut woken)?;
+        }
+        Ok(())
+    }
+
+    fn take_one(
+        &mut self,
+        entries: &impl Entries,
+        at: EntryRef,
+        log: &LogId,
+        body: &Result<Body, BodyError>,
+        woken: &mut BTreeSet<EntryRef>,
+    ) -> Result<(), ReplicaError> {
+        let certified = self.certified;
+        let fate = self.judge(entries, at, log, body, woken)?;
+        self.record(at, fate);
+        if self.certified > certified {
+            // A certificate came: what lacked a right may have it now.
+            let again = [SetAside::Right, SetAside::Registry];
+            woken.extend(self.set_aside.iter().filter(|(_, why)| again.contains(why)).map(|(at, _)| *at));
         }
         Ok(())
     }
@@ -211,18 +254,35 @@ impl Fold {
         if !self.registry.may_write(&log.device, log.scope) {
             return set_aside(SetAside::Right);
         }
-        let Ok(change) = parse(&body.change) else { return set_aside(SetAside::Shape) };
-        if change.actor != actor_of(log, body.run) {
-            return set_aside(SetAside::Actor);
+        let change = match read_change(log, body) {
+            Ok(change) => change,
+            Err(reason) => return set_aside(reason),
+        };
+        if self.is_claimed(at, &body.document, &change) {
+            return set_aside(SetAside::Place);
         }
-        if change.time != body.stamp.time() {
-            return set_aside(SetAside::Time);
+        let fate = self.judge_change(entries, at, log, body, &change)?;
+        match fate {
+            Fate::Applied => woken.extend(self.waiting.remove(&change.hash).unwrap_or_default()),
+            Fate::Waits(_) | Fate::SetAside(_) => self.claim(at, &body.document, &change),
         }
+        Ok(fate)
+    }
+
+    fn judge_change(
+        &mut self,
+        entries: &impl Entries,
+        at: EntryRef,
+        log: &LogId,
+        body: &Body,
+        change: &ParsedChange,
+    ) -> Result<Fate, ReplicaError> {
+        let set_aside = |reason| Ok(Fate::SetAside(reason));
         self.open(entries, &body.document)?;
         let Some(document) = self.open.get_mut(&body.document) else {
             return Err(ReplicaError::damaged("a document did not open"));
         };
-        let operation = match document.state.place(&change) {
+        let operation = match document.state.place(change) {
             Placement::Waits(missing) => {
                 return Ok(missing.first().map_or(Fate::SetAside(SetAside::Place), |hash| Fate::Waits(*hash)));
             }
@@ -245,8 +305,7 @@ impl Fold {
         if log.scope == Scope::Registry && self.registry.apply(&operation, origin).is_err() {
             return set_aside(SetAside::Registry);
         }
-        self.apply(at, &body.document, &change, operation, origin);
-        woken.extend(self.waiting.remove(&change.hash).unwrap_or_default());
+        self.apply(at, &body.document, change, operation, origin);
         Ok(Fate::Applied)
     }
 
@@ -293,9 +352,7 @@ impl Fold {
                 let sim = Sim { number: sim.clone(), operator: *operator, shop: *shop, active: true, origin };
                 self.book.put_sim(sim);
             }
-            (DocumentId::Registry, Operation::Certify { device, .. }) => {
-                self.touched.members.insert(*device);
-            }
+            (DocumentId::Registry, Operation::Certify { .. }) => self.certified += 1,
             (DocumentId::Registry, _) => {}
         }
     }
@@ -377,6 +434,18 @@ impl Fold {
     }
 }
 
+/// The change of an entry, if it is one of ours, of this log's actor, and of the entry's time.
+fn read_change(log: &LogId, body: &Body) -> Result<ParsedChange, SetAside> {
+    let change = parse(&body.change).map_err(|_| SetAside::Shape)?;
+    if change.actor != actor_of(log, body.run) {
+        return Err(SetAside::Actor);
+    }
+    if change.time != body.stamp.time() {
+        return Err(SetAside::Time);
+    }
+    Ok(change)
+}
+
 /// Which movement an operation is about.
 fn movement_of(operation: &Operation) -> Option<MovementId> {
     match operation {
@@ -388,11 +457,13 @@ fn movement_of(operation: &Operation) -> Option<MovementId> {
     }
 }
 
-/// Whether what an entry makes bears the id that is bound to the entry: nobody can make another's credit or
-/// movement, or make one twice.
+/// Whether what an entry makes bears the id that is bound to the entry: nobody can make another's credit, movement
+/// or payment, or make one twice. Of a payment too: ids can be foreseen, and one who wrote under another's next id
+/// first would swallow that payment, or stop that device's writing.
 fn is_bound(operation: &Operation, log: &LogId, number: u64, body: &Body) -> bool {
     match (operation, &body.document) {
         (Operation::Grant(_), DocumentId::Credit { id, .. }) => *id == credit_id(log, number, &body.change),
+        (Operation::Pay(payment), _) => payment.id == payment_id(log, body.run, number),
         (Operation::Move(movement), DocumentId::SimMonth { month, .. }) => {
             movement.id == movement_id(log, body.run, number) && *month == Month::of(movement.at)
         }

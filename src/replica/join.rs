@@ -76,7 +76,7 @@ impl<S: Store> Replica<S> {
 
     fn remember(&mut self, id: &[u8; 8], issued: &Issued) -> Result<(), ReplicaError> {
         let bytes = postcard::to_stdvec(issued).map_err(|_| ReplicaError::damaged("an invitation does not encode"))?;
-        self.batch.put(keys::invitation(id), bytes);
+        self.put(keys::invitation(id), Some(bytes));
         Ok(())
     }
 
@@ -115,7 +115,7 @@ impl<S: Store> Replica<S> {
         now: Timestamp,
     ) -> Result<Message, CommandError> {
         let refused = |answer| Ok(Message::Refused(answer));
-        let Some(bytes) = self.logs.store.get(&keys::invitation(id)).map_err(ReplicaError::from)? else {
+        let Some(bytes) = self.get(&keys::invitation(id))? else {
             return refused(Answered::InvitationUnknown);
         };
         let mut issued: Issued =

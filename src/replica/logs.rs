@@ -22,7 +22,12 @@ pub(crate) struct Held {
     pub index: u32,
     /// How far it is held.
     pub head: Head,
+    /// How far it stands in the store: what this step added follows with its batch.
+    stored: u64,
 }
+
+/// What reads a log piece by piece: the number of the piece's first entry, and the piece.
+type VisitOf<'a, T> = &'a mut dyn FnMut(u64, &T) -> Result<(), ReplicaError>;
 
 #[derive(Debug)]
 struct Staged {
@@ -32,6 +37,8 @@ struct Staged {
     signature: Option<Signature>,
     /// The hash of the last entry.
     end: EntryHash,
+    /// For own entries, the hash before each: what is gone back to when one is taken back.
+    before: Vec<EntryHash>,
 }
 
 /// The logs and the store they stand in.
@@ -60,7 +67,7 @@ impl<S: Store> Logs<S> {
         for (value, index) in found.into_iter().zip(0..) {
             let (log, head) = read_head(&value).ok_or_else(|| ReplicaError::damaged("a log's head is unreadable"))?;
             logs.entries += head.number;
-            logs.held.insert(log, Held { index, head });
+            logs.held.insert(log, Held { index, head, stored: head.number });
             logs.names.push(log);
         }
         Ok(logs)
@@ -109,7 +116,7 @@ impl<S: Store> Logs<S> {
         }
         let index = self.names.len() as u32;
         self.names.push(*log);
-        self.held.insert(*log, Held { index, head: Head { number: 0, hash: root_of(log) } });
+        self.held.insert(*log, Held { index, head: Head { number: 0, hash: root_of(log) }, stored: 0 });
         index
     }
 
@@ -120,9 +127,27 @@ impl<S: Store> Logs<S> {
         let head = self.head(log);
         let hash = next_hash(&head, &bytes);
         let number = head.number + 1;
-        self.stage_own(log, number, bytes, hash);
+        self.stage_own(log, number, bytes, hash, head.hash);
         self.set_head(log, Head { number, hash });
         (EntryRef { log: index, number }, hash)
+    }
+
+    /// Takes back the last entry appended in this step.
+    pub fn retract(&mut self, log: &LogId) {
+        let Some(runs) = self.staged.get_mut(log) else { return };
+        let Some(run) = runs.last_mut() else { return };
+        if run.bodies.pop().is_some() {
+            let before = run.before.pop().unwrap_or_else(|| root_of(log));
+            run.end = before;
+            if run.bodies.is_empty() {
+                runs.pop();
+            }
+            let number = self.head(log).number - 1;
+            self.entries -= 1;
+            if let Some(held) = self.held.get_mut(log) {
+                held.head = Head { number, hash: before };
+            }
+        }
     }
 
     /// Appends entries of another's log that were checked against its head, with the signature on the last.
@@ -135,6 +160,7 @@ impl<S: Store> Logs<S> {
                 bodies: entries.iter().map(|entry| entry.bytes.clone()).collect(),
                 signature: Some(signature),
                 end: last.hash,
+                before: Vec::new(),
             });
             self.set_head(log, Head { number: last.number, hash: last.hash });
         }
@@ -142,17 +168,18 @@ impl<S: Store> Logs<S> {
     }
 
     /// Own entries of one step share signatures, as far as one signature may reach.
-    fn stage_own(&mut self, log: &LogId, number: u64, bytes: Vec<u8>, hash: EntryHash) {
+    fn stage_own(&mut self, log: &LogId, number: u64, bytes: Vec<u8>, hash: EntryHash, before: EntryHash) {
         let staged = self.staged.entry(*log).or_default();
         if let Some(run) = staged.last_mut().filter(|run| run.signature.is_none()) {
             let length: usize = run.bodies.iter().map(Vec::len).sum();
             if run.bodies.len() < SUFFIX_ENTRIES_MAX / 2 && length + bytes.len() <= SUFFIX_BYTES_MAX / 2 {
                 run.bodies.push(bytes);
+                run.before.push(before);
                 run.end = hash;
                 return;
             }
         }
-        staged.push(Staged { from: number, bodies: vec![bytes], signature: None, end: hash });
+        staged.push(Staged { from: number, bodies: vec![bytes], signature: None, end: hash, before: vec![before] });
     }
 
     fn set_head(&mut self, log: &LogId, head: Head) {
@@ -167,7 +194,9 @@ impl<S: Store> Logs<S> {
     pub fn write(&mut self, batch: &mut Batch, key_of: impl Fn(&LogId) -> Option<SigningKey>) -> Vec<Suffix> {
         let mut fresh = Vec::new();
         for (log, runs) in std::mem::take(&mut self.staged) {
-            let Some(Held { index, head }) = self.held.get(&log).copied() else { continue };
+            let Some(held) = self.held.get_mut(&log) else { continue };
+            held.stored = held.head.number;
+            let Held { index, head, .. } = *held;
             for run in runs {
                 let own = run.signature.is_none();
                 let signature = run.signature.or_else(|| key_of(&log).map(|key| sign(&run.end, &key)));
@@ -208,23 +237,14 @@ impl<S: Store> Logs<S> {
     }
 
     /// Reads a log from its beginning, body by body. Ends early, without error, where an entry is missing.
-    #[expect(clippy::type_complexity, reason = "a visitor's signature, clearer in place than named")]
-    pub fn each_body(
-        &self,
-        index: u32,
-        visit: &mut dyn FnMut(u64, &[u8]) -> Result<(), ReplicaError>,
-    ) -> Result<(), ReplicaError> {
+    pub fn each_body(&self, index: u32, visit: VisitOf<'_, [u8]>) -> Result<(), ReplicaError> {
         self.each_segment(index, &mut |first, segment| {
             segment.bodies.iter().zip(first..).try_for_each(|(body, number)| visit(number, body))
         })
     }
 
     /// Reads a log from its beginning, segment by segment, each with the number of its first entry.
-    pub fn each_segment(
-        &self,
-        index: u32,
-        visit: &mut dyn FnMut(u64, &Segment) -> Result<(), ReplicaError>,
-    ) -> Result<(), ReplicaError> {
+    pub fn each_segment(&self, index: u32, visit: VisitOf<'_, Segment>) -> Result<(), ReplicaError> {
         let prefix = keys::segment_prefix(index);
         let mut result = Ok(());
         let mut next = 1;
@@ -271,7 +291,7 @@ impl<S: Store> Logs<S> {
 
     /// The next piece of a log from that number on, ending at a signed entry at or after `to` or at the limits.
     pub fn suffix(&self, log: &LogId, from: u64, to: u64) -> Result<Option<Suffix>, ReplicaError> {
-        let Some(held) = self.held.get(log).filter(|held| from >= 1 && from <= held.head.number) else {
+        let Some(held) = self.held.get(log).filter(|held| from >= 1 && from <= held.stored) else {
             return Ok(None);
         };
         let (first, _) = self.segment_at(EntryRef { log: held.index, number: from })?;

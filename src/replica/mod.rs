@@ -8,8 +8,8 @@
 //!                                  Store: reads at any time; one batch at the end of each step
 //! ```
 //!
-//! **The rule of the loop.** [`Replica::handle`] applies at most one batch to its store and answers outputs. The
-//! driver may call `handle` again and again; before it lets any output out it calls [`Replica::sync`] and waits for
+//! **The rule of the loop.** [`Replica::handle_all`] applies at most one batch to its store and answers outputs. The
+//! driver may call it again and again; before it lets any output out it calls [`Replica::sync`] and waits for
 //! it. So nothing is answered or sent before it is durable, and many commands share one sync.
 //!
 //! Time and randomness are handed in: nothing here reads a clock, draws a random number, or opens a file.
@@ -19,12 +19,15 @@ mod command;
 mod commands;
 mod error;
 mod fold;
+mod greeting;
 mod join;
 mod keys;
 mod logs;
 mod queries;
+mod rounds;
 mod session;
 mod sync;
+mod transfer;
 mod verify;
 mod view;
 
@@ -45,7 +48,7 @@ use crate::ledger::{Book, Refusal};
 use crate::log::{LogId, SigningKey};
 use crate::membership::Registry;
 use crate::model::{DeviceKey, DocumentId, Hlc, Incarnation, Scope, Timestamp};
-use crate::replica::fold::Fold;
+use crate::replica::fold::{Entries, Fold};
 use crate::replica::logs::Logs;
 use crate::replica::session::Session;
 use crate::store::{Batch, Store};
@@ -105,7 +108,7 @@ pub enum Input {
 
 /// What is to be done outside, once the store is synced.
 #[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "most outputs of a busy node are answers")]
+#[expect(clippy::large_enum_variant, reason = "a step has few outputs, and most are answers")]
 pub enum Output {
     /// The answer to a command or query.
     Answer {
@@ -169,11 +172,12 @@ pub struct Replica<S> {
     sessions: BTreeMap<DeviceKey, Session>,
     /// The last that each device told of what it holds, kept after it went.
     seen: BTreeMap<DeviceKey, session::Seen>,
-    syncs: Vec<sync::Requested>,
+    syncs: Vec<rounds::Requested>,
     sync_every_ms: i64,
     traffic: sync::Traffic,
     rehearsal: Option<(u64, Book)>,
-    batch: Batch,
+    /// Own values set in this step; `None` removes.
+    pending: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
     outputs: Vec<Output>,
     failed: Option<String>,
     /// A batch was applied that no sync has made durable.
@@ -183,6 +187,20 @@ pub struct Replica<S> {
 impl<S: Store> Replica<S> {
     /// Takes one input and says what is to be done. See the rule of the loop above.
     pub fn handle(&mut self, now: Timestamp, input: Input) -> Vec<Output> {
+        self.handle_all(now, [input])
+    }
+
+    /// Takes several inputs, one after the other, as one step: they share one batch and one signature a log.
+    pub fn handle_all(&mut self, now: Timestamp, inputs: impl IntoIterator<Item = Input>) -> Vec<Output> {
+        inputs.into_iter().for_each(|input| self.take(now, input));
+        let written = self.write();
+        if let Err(error) = written {
+            self.fail(&error);
+        }
+        std::mem::take(&mut self.outputs)
+    }
+
+    fn take(&mut self, now: Timestamp, input: Input) {
         match input {
             Input::Command { ticket, command, key } => {
                 let result = self.command(now, *command, key);
@@ -200,11 +218,19 @@ impl<S: Store> Replica<S> {
             Input::Gossip { from, bytes } => self.gossip(from, &bytes, now),
             Input::Tick => self.tick(now),
         }
-        let written = self.write();
-        if let Err(error) = written {
-            self.fail(&error);
+    }
+
+    /// Sets a value at the end of this step; readers see it at once.
+    fn put(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) {
+        self.pending.insert(key, value);
+    }
+
+    /// The value of a key, this step's writes included.
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ReplicaError> {
+        match self.pending.get(key) {
+            Some(value) => Ok(value.clone()),
+            None => Ok(self.logs.store.get(key)?),
         }
-        std::mem::take(&mut self.outputs)
     }
 
     /// Makes all that was handled durable. After an error nothing is written any more.
@@ -260,6 +286,15 @@ impl<S: Store> Replica<S> {
         self.logs.hash_at(&log, number)
     }
 
+    /// The entries kept without effect: log, number, why. In the order of the logs' ids, the same on every replica
+    /// that holds the same entries.
+    pub fn set_aside(&self) -> Vec<(LogId, u64, SetAside)> {
+        let found = self.fold.set_aside().iter();
+        let mut found: Vec<_> = found.filter_map(|(at, why)| Some((self.logs.log(at.log)?, at.number, *why))).collect();
+        found.sort_unstable();
+        found
+    }
+
     /// The store, for a driver that simulates disks.
     pub fn into_store(self) -> S {
         self.logs.store
@@ -311,7 +346,13 @@ impl<S: Store> Replica<S> {
         if self.failed.is_some() {
             return Ok(());
         }
-        let mut batch = std::mem::take(&mut self.batch);
+        let mut batch = Batch::default();
+        for (key, value) in std::mem::take(&mut self.pending) {
+            match value {
+                Some(value) => batch.put(key, value),
+                None => batch.delete(key),
+            }
+        }
         let (device, authority) = (self.identity.key.clone(), self.identity.authority_key.clone());
         let fresh = self.logs.write(&mut batch, |log| sign_with(log, &device, authority.as_ref()));
         self.write_touched(&mut batch)?;

@@ -344,6 +344,13 @@ impl<S: Store> Replica<S> {
             found.insert(String::from_utf8_lossy(&key[1..]).into_owned(), value.to_vec());
             ControlFlow::Continue(())
         })?;
+        for (key, value) in self.pending.iter().filter(|(key, _)| key.starts_with(&start)) {
+            let name = String::from_utf8_lossy(&key[1..]).into_owned();
+            match value {
+                Some(value) => found.insert(name, value.clone()),
+                None => found.remove(&name),
+            };
+        }
         Ok(found)
     }
 }

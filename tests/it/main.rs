@@ -1,17 +1,72 @@
 //! All integration tests, in one binary: it links once.
 
+#![expect(
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::items_after_statements,
+    reason = "tests make small numbers, and name a thing where they use it"
+)]
+
+#[cfg(feature = "node")]
+mod bad_input;
+mod boot;
 #[cfg(feature = "node")]
 mod data_directory;
+mod desk;
+mod document_automerge;
+mod document_hostile;
+mod document_shapes;
+mod folds;
+mod forge;
+mod golden;
 #[cfg(feature = "node")]
 mod heads_file;
 #[cfg(feature = "node")]
 mod http;
 #[cfg(feature = "node")]
+mod import_cli;
+mod joining;
+mod keys_and_imports;
+#[cfg(feature = "node")]
+mod kill_storm;
+mod ledger_folds;
+mod ledger_rules;
+mod logs;
+#[cfg(feature = "node")]
+mod main_job;
+mod membership;
+mod merges;
+mod money;
+#[cfg(feature = "node")]
 mod net;
 #[cfg(feature = "node")]
 mod net_hostile;
+mod orders;
+#[cfg(feature = "node")]
+mod process;
+mod refusals;
+mod replica_apart;
+mod replica_import;
+mod replica_keys;
+mod replica_random;
+#[cfg(feature = "node")]
+mod restart;
 mod rows;
+mod rules;
+mod samples;
+mod seats;
+mod set_aside;
 mod store_conformance;
 #[cfg(feature = "node")]
 mod store_sled;
+#[cfg(feature = "node")]
+mod strange_processes;
+mod strangers;
+mod table;
+#[cfg(feature = "node")]
 mod tidy;
+#[cfg(feature = "node")]
+mod tokens;
+#[cfg(feature = "node")]
+mod totals;
+mod wire;

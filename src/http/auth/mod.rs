@@ -115,7 +115,7 @@ impl Identity {
 impl FromRequestParts<ApiState> for Identity {
     type Rejection = ApiError;
 
-    /// What [`guard`] found out. Its absence is a fault of the router, never of the request.
+    /// What `guard` found out. Its absence is a fault of the router, never of the request.
     async fn from_request_parts(parts: &mut Parts, _: &ApiState) -> Result<Self, ApiError> {
         parts.extensions.get::<Identity>().cloned().ok_or(ApiError::Internal)
     }

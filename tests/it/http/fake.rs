@@ -300,5 +300,5 @@ fn status() -> Value {
         "device": "pc", "device_key": "k", "role": "headoffice", "is_syncing": false, "last_sync_time": null,
         "pending_count": 0, "peers": [peer(1), peer(2)], "clock_offset_ms": null, "conflicts_open": 0, "entries": 1,
         "set_aside": 0, "waiting": 0, "credits": 2, "state_digest": "d", "shop_digests": {"1": "a", "2": "b"},
-        "version": "0"})
+        "version": "0", "now": "2026-01-01T00:00:00.000Z"})
 }

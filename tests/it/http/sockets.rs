@@ -55,7 +55,6 @@ async fn a_served_face_answers_and_ends() {
 }
 
 #[tokio::test]
-#[ignore = "takes the ten seconds that a slow client is given"]
 async fn a_slow_head_is_cut_off() {
     let node = Node::start();
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");

@@ -1,0 +1,145 @@
+//! What is heard from a device, and what is heard before it has shown that it is one of us.
+
+use crate::membership::Credentials;
+use crate::model::{DeviceKey, Timestamp};
+use crate::replica::session::Session;
+use crate::replica::{CommandError, Output, Replica};
+use crate::store::Store;
+use crate::wire::{Answered, Message, PROTOCOL, decode};
+
+/// How much a device may say before it has shown who it is: what is under way when it is asked.
+const UNHEARD_MAX: u32 = 8;
+
+impl<S: Store> Replica<S> {
+    pub(super) fn connected(&mut self, peer: DeviceKey, now: Timestamp) {
+        let mut session = Session::new(now);
+        session.certificate = self.known_certificate(&peer, now);
+        self.sessions.insert(peer, session);
+        let digest = self.digest_for(&peer).unwrap_or_default();
+        let network = self.fold.registry.network();
+        self.send(peer, &Message::Hello { protocol: PROTOCOL, network, wall: now, digest });
+    }
+
+    pub(super) fn disconnected(&mut self, peer: &DeviceKey) {
+        self.sessions.remove(peer);
+        self.settle_requests();
+    }
+
+    /// Something a device said.
+    pub(super) fn frame(&mut self, peer: DeviceKey, bytes: &[u8], now: Timestamp) {
+        if !self.sessions.contains_key(&peer) {
+            return;
+        }
+        let message = match decode(bytes) {
+            Ok(message) => message,
+            Err(_) => return self.ban(peer, "a frame that is no message"),
+        };
+        let certified = self.sessions.get(&peer).is_some_and(|session| session.certificate.is_some());
+        match message {
+            Message::Hello { protocol, network, wall, digest } => {
+                if protocol != PROTOCOL {
+                    self.send(peer, &Message::Refused(Answered::Version));
+                    return self.ban(peer, "another version of the protocol");
+                }
+                if network != self.fold.registry.network() {
+                    self.send(peer, &Message::Refused(Answered::Stranger));
+                    return self.ban(peer, "a device of another network");
+                }
+                if let Some(session) = self.sessions.get_mut(&peer) {
+                    session.offset_ms = Some(wall.0.saturating_sub(now.0));
+                    session.digest = Some(digest);
+                }
+                if certified { self.greeted(peer, now) } else { self.send(peer, &Message::WhoAreYou) }
+            }
+            Message::WhoAreYou => match self.own_credentials() {
+                Some(credentials) => self.send(peer, &Message::Credentials(Box::new(credentials))),
+                None => self.send(peer, &Message::Refused(Answered::Unable)),
+            },
+            Message::Credentials(credentials) => self.shown(peer, &credentials, now),
+            Message::Join { invitation, proof, name } => self.asked_to_join(peer, &invitation, &proof, &name, now),
+            Message::Refused(_) => self.ban(peer, "it refuses this device"),
+            // Nothing else is heard from a device that has not shown that it is one of us.
+            _ if !certified => self.unheard(peer),
+            Message::Digest(digest) => self.compared(peer, digest, true, now),
+            Message::Same(digest) => self.compared(peer, digest, false, now),
+            Message::Scopes(scopes) => self.told_scopes(peer, &scopes),
+            Message::Positions { scopes, positions, answer } => {
+                self.told_positions(peer, &scopes, &positions, answer, now);
+            }
+            Message::Want(wants) => self.wanted(peer, &wants),
+            Message::Entries(packed) => {
+                self.active(&peer, now);
+                self.received(peer, &packed, true, now);
+            }
+            Message::Sent => {
+                self.active(&peer, now);
+                if let Some(session) = self.sessions.get_mut(&peer) {
+                    session.outstanding = session.outstanding.saturating_sub(1);
+                }
+                self.pump(peer, now);
+            }
+            // Of interest to a joiner only.
+            Message::Joined { .. } => {}
+        }
+    }
+
+    /// A device that was met before it could greet (a joiner's inviter) is asked who it is; one that goes on talking
+    /// is left.
+    fn unheard(&mut self, peer: DeviceKey) {
+        let Some(session) = self.sessions.get_mut(&peer) else { return };
+        session.unheard += 1;
+        match session.unheard {
+            1 => self.send(peer, &Message::WhoAreYou),
+            2..=UNHEARD_MAX => {}
+            _ => {
+                self.send(peer, &Message::Refused(Answered::Stranger));
+                self.ban(peer, "not a device of this network");
+            }
+        }
+    }
+
+    fn active(&mut self, peer: &DeviceKey, now: Timestamp) {
+        if let Some(session) = self.sessions.get_mut(peer) {
+            session.active_at = now;
+        }
+    }
+
+    fn shown(&mut self, peer: DeviceKey, credentials: &Credentials, now: Timestamp) {
+        let network = self.fold.registry.network();
+        let believed = credentials.check(network, &peer).ok();
+        match believed.filter(|certificate| self.is_current(&peer, certificate, now)) {
+            Some(certificate) => {
+                if let Some(session) = self.sessions.get_mut(&peer) {
+                    session.certificate = Some(certificate);
+                }
+                self.outputs.push(Output::Trust { peer });
+                self.send_digest(peer, now);
+            }
+            None => {
+                self.send(peer, &Message::Refused(Answered::Stranger));
+                self.ban(peer, "not a device of this network");
+            }
+        }
+    }
+
+    fn asked_to_join(&mut self, peer: DeviceKey, invitation: &[u8; 8], proof: &[u8; 32], name: &str, now: Timestamp) {
+        let answer = match self.redeem(peer, invitation, proof, name, now) {
+            Ok(answer) => answer,
+            Err(CommandError::Refused(_)) => Message::Refused(Answered::Unable),
+            Err(CommandError::Failed(error)) => {
+                self.fail(&error);
+                return;
+            }
+        };
+        let admitted = matches!(answer, Message::Joined { .. });
+        self.send(peer, &answer);
+        if admitted {
+            let certificate = self.known_certificate(&peer, now);
+            if let Some(session) = self.sessions.get_mut(&peer) {
+                session.certificate = certificate;
+            }
+            self.outputs.push(Output::Trust { peer });
+            self.changed(now);
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! Entries asked for, given and taken.
+//!
+//! What is asked for is bounded, and asked again from where it stood; no two devices are asked for the same.
+
+use crate::log::{LogId, SuffixError, check_suffix};
+use crate::model::{DeviceKey, Scope, Timestamp};
+use crate::replica::Replica;
+use crate::replica::fold::EntryRef;
+use crate::store::Store;
+use crate::wire::{Message, Packed, WANT_ENTRIES_MAX, WANTS_MAX, Want, decode};
+
+/// How far ahead of this device's clock a stamp may be and still pull its hybrid clock (`domain`, rule 6).
+const BELIEVED_AHEAD_MS: i64 = 5 * 60_000;
+/// Requests under way with one device: one being answered while the one before is stored.
+const OUTSTANDING_MAX: u32 = 2;
+
+impl<S: Store> Replica<S> {
+    /// Asks a device for what it holds and we lack, as much as may be under way.
+    pub(super) fn pump(&mut self, peer: DeviceKey, now: Timestamp) {
+        loop {
+            let wants = self.next_wants(&peer);
+            let Some(session) = self.sessions.get_mut(&peer) else { return };
+            if wants.is_empty() {
+                // All that was asked for is here: see whether that is all there is.
+                if session.outstanding == 0 && !session.requested.is_empty() {
+                    session.requested.clear();
+                    self.send_digest(peer, now);
+                }
+                return;
+            }
+            if session.outstanding >= OUTSTANDING_MAX {
+                return;
+            }
+            session.outstanding += 1;
+            session.active_at = now;
+            for want in &wants {
+                session.requested.insert(want.log, want.to);
+            }
+            self.send(peer, &Message::Want(wants));
+        }
+    }
+
+    fn next_wants(&self, peer: &DeviceKey) -> Vec<Want> {
+        let Some(session) = self.sessions.get(peer) else { return Vec::new() };
+        let Some(shared) = self.shared(peer) else { return Vec::new() };
+        let under_way = |log: &LogId| {
+            let asked = self.sessions.values().filter_map(|session| session.requested.get(log));
+            asked.max().copied().unwrap_or(0)
+        };
+        let mut registry_first = false;
+        let mut budget = WANT_ENTRIES_MAX;
+        let mut wants = Vec::new();
+        // The registry sorts first: who may write is learnt before what was written.
+        for (log, head) in &session.theirs {
+            let held = self.logs.head(log).number;
+            let own = log.device == self.device() && log.incarnation == self.incarnation;
+            if head.number <= held || own || !shared(log.scope) || !self.fold.registry.knows(&log.device) {
+                continue;
+            }
+            registry_first |= log.scope == Scope::Registry;
+            let from = held.max(under_way(log)) + 1;
+            if registry_first && log.scope != Scope::Registry || wants.len() == WANTS_MAX || budget == 0 {
+                break;
+            }
+            if from <= head.number {
+                let to = head.number.min(from + budget - 1);
+                budget -= to - from + 1;
+                wants.push(Want { log: *log, from, to });
+            }
+        }
+        wants
+    }
+
+    pub(super) fn wanted(&mut self, peer: DeviceKey, wants: &[Want]) {
+        let Some(shared) = self.shared(&peer) else { return };
+        let mut budget = WANT_ENTRIES_MAX;
+        for want in wants.iter().filter(|want| shared(want.log.scope)) {
+            let mut from = want.from;
+            while from <= want.to && budget > 0 {
+                let suffix = match self.logs.suffix(&want.log, from, want.to) {
+                    Ok(Some(suffix)) => suffix,
+                    Ok(None) => break,
+                    Err(error) => return self.fail(&error),
+                };
+                let count = suffix.bodies.len() as u64;
+                from += count;
+                budget = budget.saturating_sub(count);
+                self.traffic.sent += count;
+                self.send(peer, &Message::Entries(Packed::pack(&suffix)));
+            }
+        }
+        self.send(peer, &Message::Sent);
+    }
+
+    /// Gossip is a hint: what continues a log is taken, what does not makes us compare.
+    pub(super) fn gossip(&mut self, from: DeviceKey, bytes: &[u8], now: Timestamp) {
+        if let Ok(Message::Entries(packed)) = decode(bytes) {
+            self.received(from, &packed, false, now);
+        }
+    }
+
+    pub(super) fn received(&mut self, peer: DeviceKey, packed: &Packed, asked_for: bool, now: Timestamp) {
+        let log = packed.log();
+        let own = log.device == self.device() && log.incarnation == self.incarnation;
+        if own || self.failed.is_some() || !self.reads(log.scope) {
+            return;
+        }
+        if !self.fold.registry.knows(&log.device) {
+            // Its certificate has not come yet: the next comparison brings it first.
+            return self.compare_soon(&peer, now);
+        }
+        let head = self.logs.head(&log);
+        if packed.last() <= head.number {
+            return;
+        }
+        let Ok(suffix) = packed.unpack() else { return self.ban(peer, "entries that do not unpack") };
+        let entries = match check_suffix(&head, &suffix) {
+            Ok(entries) => entries,
+            Err(SuffixError::Old) => return,
+            Err(SuffixError::Gap { .. }) => return self.compare_soon(&peer, now),
+            Err(SuffixError::Bounds) => return self.ban(peer, "more entries than one signature may cover"),
+            // No verdict on the log: whoever handed it on may not have checked.
+            Err(SuffixError::Signature) if asked_for => return self.ban(peer, "entries that are not signed"),
+            Err(SuffixError::Signature) => return,
+        };
+        self.traffic.received += entries.len() as u64;
+        let members = self.fold.registry.members().len() + self.fold.registry.revoked().len();
+        let index = self.logs.extend(&log, &entries, suffix.signature);
+        for entry in &entries {
+            let at = EntryRef { log: index, number: entry.number };
+            let taken = self.fold.take(&self.logs, at, &log, &entry.body);
+            if let Err(error) = taken {
+                return self.fail(&error);
+            }
+            if let Ok(body) = &entry.body
+                && body.stamp.time() <= now.plus_ms(BELIEVED_AHEAD_MS)
+            {
+                self.clock = self.clock.max(body.stamp);
+            }
+        }
+        if members != self.fold.registry.members().len() + self.fold.registry.revoked().len() {
+            self.leave_revoked();
+        }
+        self.changed(now);
+    }
+}

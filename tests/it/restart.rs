@@ -1,0 +1,114 @@
+//! Stopping and starting again: cleanly, with all that was promised kept, and back in touch by itself.
+
+use serde_json::{Value, json};
+
+use crate::process::{Shop, eventually, one_digest};
+
+const SIM: &str = "+243970000001";
+
+fn shop_with_sim() -> Shop {
+    let shop = Shop::found("siege", "Reprise", 1);
+    shop.ok(&["sim", "add", SIM, "--operator", "Airtel", "--initial-usd", "100.00"]);
+    shop
+}
+
+fn grant(reference: &str) -> Value {
+    json!({
+        "reference": reference, "amount": "10.00", "currency": "USD", "sim": SIM,
+        "beneficiary": { "name": "Aimée" },
+    })
+}
+
+fn connected(shop: &Shop) -> Result<(), String> {
+    let peers = shop.get("/api/v1/peers");
+    let any = peers["items"].as_array().expect("a list").iter().any(|peer| peer["connected"] == true);
+    if any { Ok(()) } else { Err(peers.to_string()) }
+}
+
+#[test]
+fn a_stopped_node_leaves_its_directory_whole_and_free() {
+    let mut shop = shop_with_sim();
+    shop.start(&[]);
+    let granted = shop.face().post("/api/v1/credits", "a", &grant("R-1")).expect("an answer");
+    assert_eq!(granted.status, 201);
+    let digest = shop.digest();
+    let heads = std::fs::read(shop.directory().join("heads")).unwrap_or_default();
+    assert!(shop.stop().success(), "SIGTERM ends it with 0");
+    assert!(!shop.directory().join("node.json").exists(), "nobody is announced any more");
+    let written = std::fs::read(shop.directory().join("heads")).expect("the heads are written");
+    assert!(!written.is_empty() && written != heads, "with the grant");
+    // A command opens the directory itself now.
+    assert_eq!(shop.digest(), digest);
+    shop.assert_sound();
+    // SIGTERM while nothing was ever asked of it, at once after the ready line.
+    shop.start(&[]);
+    assert!(shop.stop().success());
+}
+
+#[test]
+fn a_restart_keeps_tokens_and_the_answers_of_idempotency_keys() {
+    let mut shop = shop_with_sim();
+    shop.start(&[]);
+    let token = shop.ok(&["token", "create", "--name", "caisse", "--shop", "1"]);
+    let bearer = format!("Bearer {}", token["token"].as_str().expect("a token"));
+    let headers = [("Authorization", bearer.as_str()), ("Idempotency-Key", "cle-1")];
+    let post = |shop: &Shop, body: &Value| shop.face().request("POST", "/api/v1/credits", &headers, Some(body));
+    let first = post(&shop, &grant("R-1")).expect("an answer");
+    assert_eq!(first.status, 201, "{first:?}");
+    let paid = shop.face().post("/api/v1/credits/R-1/payments", "cle-2", &json!({ "amount": "4.00" }));
+    let paid = paid.expect("an answer");
+    assert_eq!(paid.status, 201, "{paid:?}");
+    let refused = shop.face().post("/api/v1/credits/R-1/payments", "cle-3", &json!({ "amount": "99.00" }));
+    let refused = refused.expect("an answer");
+    assert_eq!(refused.status, 409, "{refused:?}");
+
+    for kill in [false, true] {
+        let digest = shop.digest();
+        if kill {
+            shop.kill();
+        } else {
+            assert!(shop.stop().success());
+        }
+        shop.start(&[]);
+        assert_eq!(shop.digest(), digest);
+        assert_eq!(post(&shop, &grant("R-1")), Ok(first.clone()), "the same answer, later payment or not");
+        let again = shop.face().post("/api/v1/credits/R-1/payments", "cle-2", &json!({ "amount": "4.00" }));
+        assert_eq!(again, Ok(paid.clone()));
+        let other = post(&shop, &grant("R-2")).expect("an answer");
+        assert_eq!((other.status, other.code().as_str()), (409, "idempotency_key_reused"));
+        assert_eq!(shop.credit("R-1").expect("it is there")["paid"], "4.00");
+        assert_eq!(shop.digest(), digest, "nothing was done again");
+        let tokens = shop.ok(&["token", "list"]);
+        assert_eq!(tokens["items"][0]["id"], token["id"]);
+    }
+}
+
+#[test]
+fn nodes_find_each_other_again_without_being_told_where() {
+    let mut head = shop_with_sim();
+    head.start(&[]);
+    let mut device = Shop::join("comptoir", &head, 1);
+    device.start(&["--peer", &head.address()]);
+    eventually("first contact", || connected(&device));
+    one_digest(&[&head, &device]);
+
+    // The device comes back and dials what its address book knows.
+    assert!(device.stop().success());
+    head.ok(&["sim", "capture", SIM, "--amount", "5.00", "--currency", "USD"]);
+    device.start(&[]);
+    eventually("contact after the device's restart", || connected(&device));
+    one_digest(&[&head, &device]);
+
+    // The head office comes back at its address, killed; the device is still there and dials again.
+    let listen = head.listen();
+    head.kill();
+    device.ok(&["sim", "capture", SIM, "--amount", "7.00", "--currency", "USD"]);
+    head.start_at(crate::process::ANY_HTTP, &listen, &[]);
+    eventually("contact after the head office's restart", || connected(&head));
+    one_digest(&[&head, &device]);
+    for shop in [&head, &device] {
+        let balance = shop.get(&format!("/api/v1/sims/{SIM}/balance"));
+        assert_eq!(balance["balances"]["USD"]["available"], "112.00");
+        shop.assert_sound();
+    }
+}

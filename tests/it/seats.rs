@@ -1,0 +1,433 @@
+//! A counter to test at: replicas in memory, one clock for all, and frames carried by hand.
+//!
+//! ```text
+//! let mut desk = Desk::found();                      seat 0, OFFICE: head office of shop 1, with SIM
+//! let till = desk.join(ShopId(1), "till");           a further device; it has met the office once
+//! desk.grant(OFFICE, "A1", "100 USD").expect("...");   each command a second after the one before
+//! desk.meet(OFFICE, till);                           carries frames until both are quiet
+//! ```
+//!
+//! Seats see each other only while they meet. A seat's clock may be wrong: see [`Desk::set_clock_off`].
+
+use std::collections::VecDeque;
+
+use ucash::ledger::Refusal;
+use ucash::log::SigningKey;
+use ucash::membership::{Credentials, Invitation, ReadScope, Role};
+use ucash::model::{
+    Beneficiary, BeneficiaryKind, Capture, CaptureState, Deposit, DeviceKey, Edit, MovementKind, Operator, PaymentMode,
+    Reference, ShopId, SimNumber, Timestamp, Withdrawal,
+};
+use ucash::money::{Amount, Currency};
+use ucash::replica::{
+    AccountView, Answer, Command, CreditView, Founder, GrantRequest, Identity, Input, Joiner, MovementView, Output,
+    Query, Replica, StatusView, VerifyView,
+};
+use ucash::store::MemoryStore;
+
+/// The founder's seat.
+pub const OFFICE: usize = 0;
+/// The SIM of shop 1.
+pub const SIM: &str = "+243971777631";
+/// The founder's shop.
+pub const SHOP: ShopId = ShopId(1);
+/// When the network is founded: 2026-05-28T20:26:40Z.
+pub const FOUNDED: Timestamp = Timestamp(1_780_000_000_000);
+
+/// What a command or query comes to.
+pub type Answered = Result<Answer, Refusal>;
+
+/// One device at the counter.
+struct Seat {
+    /// Absent only while the replica is being reopened.
+    replica: Option<Replica<MemoryStore>>,
+    identity: Identity,
+    clock_off_ms: i64,
+    runs: u8,
+}
+
+/// Replicas of one network, and the clock they share.
+pub struct Desk {
+    now: Timestamp,
+    seats: Vec<Seat>,
+}
+
+impl Desk {
+    /// A network of one device and one shop, no SIM.
+    pub fn found_bare() -> Desk {
+        let identity = Identity {
+            key: SigningKey::from_seed(&[1; 32]),
+            authority_key: Some(SigningKey::from_seed(&[200; 32])),
+            gossip_key: [7; 32],
+        };
+        let founder = Founder {
+            network: "Kivu Cash".to_owned(),
+            time_zone: "Africa/Lubumbashi".to_owned(),
+            shop: SHOP,
+            shop_name: "Goma".to_owned(),
+            device_name: "office".to_owned(),
+        };
+        let replica = Replica::found(MemoryStore::default(), identity.clone(), [1; 32], &founder, FOUNDED);
+        let replica = Some(replica.expect("founding a network"));
+        Desk { now: FOUNDED, seats: vec![Seat { replica, identity, clock_off_ms: 0, runs: 1 }] }
+    }
+
+    /// The same with [`SIM`], which holds 1000 USD and 500000 CDF.
+    pub fn found() -> Desk {
+        let mut desk = Desk::found_bare();
+        desk.add_sim(OFFICE, SIM, "1000", "500000");
+        desk
+    }
+
+    // ---- time ----
+
+    /// Lets time pass.
+    pub fn wait(&mut self, milliseconds: i64) {
+        self.now = self.now.plus_ms(milliseconds);
+    }
+
+    /// What that seat's clock shows.
+    pub fn now(&self, seat: usize) -> Timestamp {
+        self.now.plus_ms(self.seats[seat].clock_off_ms)
+    }
+
+    /// Sets that seat's clock wrong by so much.
+    pub fn set_clock_off(&mut self, seat: usize, milliseconds: i64) {
+        self.seats[seat].clock_off_ms = milliseconds;
+    }
+
+    // ---- devices ----
+
+    /// A further device of that shop, which reads everything.
+    pub fn join(&mut self, shop: ShopId, name: &str) -> usize {
+        self.join_as(OFFICE, shop, Role::Device, ReadScope::All, name)
+    }
+
+    /// A further device, invited by that seat. It has met its inviter once.
+    pub fn join_as(&mut self, inviter: usize, shop: ShopId, role: Role, read: ReadScope, name: &str) -> usize {
+        let (identity, credentials) = self.admit(inviter, shop, role, read, name);
+        let seat = self.seats.len();
+        let replica = Replica::join(MemoryStore::default(), identity.clone(), [seat as u8 + 1; 32], &credentials);
+        let replica = Some(replica.expect("joining on good credentials"));
+        self.seats.push(Seat { replica, identity, clock_off_ms: 0, runs: 1 });
+        self.meet(inviter, seat);
+        seat
+    }
+
+    /// Invites a device and lets it ask: its secrets and credentials, for a seat of another making.
+    pub fn admit(
+        &mut self,
+        inviter: usize,
+        shop: ShopId,
+        role: Role,
+        read: ReadScope,
+        name: &str,
+    ) -> (Identity, Credentials) {
+        let expires_in_ms = 900_000;
+        let (shop, new_shop, addresses) = (Some(shop), None, Vec::new());
+        let invite = Command::Invite { shop, new_shop, role, read, expires_in_ms, addresses };
+        let invitation = match self.command(inviter, invite) {
+            Ok(Answer::Invitation(view)) => Invitation::from_text(&view.invitation).expect("an invitation is readable"),
+            other => panic!("asked for an invitation, got {other:?}"),
+        };
+        let key = SigningKey::from_seed(&[self.seats.len() as u8 + 1; 32]);
+        let joiner = Joiner::new(key.clone(), invitation, name.to_owned());
+        self.handle(inviter, Input::Connected { peer: key.public() });
+        let outputs = self.handle(inviter, Input::Frame { peer: key.public(), bytes: joiner.request() });
+        let admitted = outputs.iter().find_map(|output| match output {
+            Output::Send { bytes, .. } => joiner.answer(bytes).expect("the inviter admits"),
+            _ => None,
+        });
+        self.handle(inviter, Input::Disconnected { peer: key.public() });
+        let (credentials, gossip_key) = admitted.expect("the inviter answers");
+        (Identity { key, authority_key: None, gossip_key }, credentials)
+    }
+
+    /// How many seats there are.
+    pub fn seats(&self) -> usize {
+        self.seats.len()
+    }
+
+    /// A seat's device.
+    pub fn device(&self, seat: usize) -> DeviceKey {
+        self.replica(seat).device()
+    }
+
+    /// A seat's replica.
+    pub fn replica(&self, seat: usize) -> &Replica<MemoryStore> {
+        self.seats[seat].replica.as_ref().expect("every seat is taken")
+    }
+
+    /// Closes a seat's replica and opens it again on what was durable.
+    pub fn reopen(&mut self, seat: usize) {
+        let Seat { replica, identity, runs, .. } = &mut self.seats[seat];
+        *runs += 1;
+        let store = replica.take().expect("every seat is taken").into_store().crash();
+        let mut seed = [*runs; 32];
+        seed[0] = seat as u8;
+        *replica = Some(Replica::open(store, identity.clone(), seed).expect("opening a replica again"));
+    }
+
+    // ---- inputs ----
+
+    /// One step of one replica, made durable.
+    pub fn handle(&mut self, seat: usize, input: Input) -> Vec<Output> {
+        let now = self.now(seat);
+        let replica = self.seats[seat].replica.as_mut().expect("every seat is taken");
+        let outputs = replica.handle(now, input);
+        replica.sync().expect("a store in memory does not fail");
+        outputs
+    }
+
+    /// A command, a second after the one before.
+    pub fn command(&mut self, seat: usize, command: Command) -> Answered {
+        self.ask(seat, command, None)
+    }
+
+    /// A command under an idempotency key.
+    pub fn keyed(&mut self, seat: usize, key: &str, command: Command) -> Answered {
+        self.ask(seat, command, Some(key.to_owned()))
+    }
+
+    fn ask(&mut self, seat: usize, command: Command, key: Option<String>) -> Answered {
+        self.wait(1_000);
+        answer(self.handle(seat, Input::Command { ticket: 1, command: Box::new(command), key }))
+    }
+
+    /// A look; no time passes.
+    pub fn query(&mut self, seat: usize, query: Query) -> Answered {
+        answer(self.handle(seat, Input::Query { ticket: 1, query: Box::new(query) }))
+    }
+
+    // ---- meeting ----
+
+    /// Carries frames between the two until neither has anything more to say, then parts them.
+    pub fn meet(&mut self, left: usize, right: usize) {
+        self.meet_for(left, right, usize::MAX);
+    }
+
+    /// The same, cut off after so many frames.
+    pub fn meet_for(&mut self, left: usize, right: usize, frames: usize) {
+        let keys = [self.device(left), self.device(right)];
+        let seats = [left, right];
+        let mut under_way: VecDeque<(usize, Input)> =
+            [0, 1].into_iter().map(|side| (side, Input::Connected { peer: keys[1 - side] })).collect();
+        let mut carried = 0;
+        while let Some((side, input)) = under_way.pop_front() {
+            assert!(carried < 100_000, "the two never fall silent");
+            if matches!(input, Input::Frame { .. }) {
+                if carried == frames {
+                    break;
+                }
+                carried += 1;
+            }
+            for output in self.handle(seats[side], input) {
+                match output {
+                    Output::Send { peer, bytes } if peer == keys[1 - side] => {
+                        under_way.push_back((1 - side, Input::Frame { peer: keys[side], bytes }));
+                    }
+                    Output::Ban { reason, .. } => {
+                        panic!("seat {} bans seat {}: {reason}", seats[side], seats[1 - side])
+                    }
+                    _ => {}
+                }
+            }
+            self.wait(1);
+        }
+        self.handle(left, Input::Disconnected { peer: keys[1] });
+        self.handle(right, Input::Disconnected { peer: keys[0] });
+    }
+
+    /// All meet all, twice, so that what anyone knew reaches everyone.
+    pub fn meet_all(&mut self) {
+        for _ in 0..2 {
+            for left in 0..self.seats() {
+                (left + 1..self.seats()).for_each(|right| self.meet(left, right));
+            }
+        }
+    }
+
+    /// Asserts that all seats show one state, that it is sound, and that nothing waits or is set aside.
+    pub fn assert_one_state(&mut self) {
+        let digests: Vec<String> = (0..self.seats()).map(|seat| self.digest(seat)).collect();
+        assert!(digests.iter().all(|digest| *digest == digests[0]), "different states: {digests:?}");
+        for seat in 0..self.seats() {
+            let verified = self.verify(seat);
+            assert!(verified.sound, "seat {seat}: {:?}", verified.faults);
+            let StatusView { waiting, set_aside, .. } = self.status(seat);
+            assert_eq!((waiting, set_aside), (0, 0), "seat {seat}: entries waiting, set aside");
+        }
+    }
+
+    /// The digest of a seat's state.
+    pub fn digest(&mut self, seat: usize) -> String {
+        self.status(seat).state_digest
+    }
+
+    // ---- the commands of a day ----
+
+    /// A SIM of that seat's shop that holds so much USD and CDF.
+    pub fn add_sim(&mut self, seat: usize, sim: &str, usd: &str, cdf: &str) {
+        self.add_sim_to(seat, None, sim, usd, cdf);
+    }
+
+    /// A SIM of that shop.
+    pub fn add_sim_to(&mut self, seat: usize, shop: Option<ShopId>, sim: &str, usd: &str, cdf: &str) {
+        let opening = vec![amount(&format!("{usd} USD")), amount(&format!("{cdf} CDF"))];
+        let command = Command::AddSim { sim: sim_number(sim), operator: Operator::Airtel, shop, opening };
+        self.command(seat, command).expect("adding a SIM");
+    }
+
+    /// A shop of that number.
+    pub fn add_shop(&mut self, shop: ShopId, name: &str) {
+        let command = Command::AddShop { shop: Some(shop), name: name.to_owned(), town: None };
+        self.command(OFFICE, command).expect("adding a shop");
+    }
+
+    /// Grants a credit on [`SIM`].
+    pub fn grant(&mut self, seat: usize, reference: &str, sum: &str) -> Result<CreditView, Refusal> {
+        self.command(seat, Command::Grant(grant_request(reference, sum))).map(credit)
+    }
+
+    /// Records a payment in cash.
+    pub fn pay(&mut self, seat: usize, key: &str, sum: &str) -> Result<CreditView, Refusal> {
+        self.command(seat, pay_command(key, sum)).map(credit)
+    }
+
+    /// Takes a payment back.
+    pub fn reverse_payment(&mut self, seat: usize, key: &str, payment: &str) -> Result<CreditView, Refusal> {
+        let (why, agent) = ("mistyped".to_owned(), None);
+        let command = Command::ReversePayment { credit: key.to_owned(), payment: payment.to_owned(), why, agent };
+        self.command(seat, command).map(credit)
+    }
+
+    /// Calls a credit off.
+    pub fn cancel(&mut self, seat: usize, key: &str) -> Result<CreditView, Refusal> {
+        let command = Command::Cancel { credit: key.to_owned(), why: "called off".to_owned(), agent: None };
+        self.command(seat, command).map(credit)
+    }
+
+    /// Edits a credit.
+    pub fn edit(&mut self, seat: usize, key: &str, edits: &[Edit]) -> Result<CreditView, Refusal> {
+        let command = Command::Edit { credit: key.to_owned(), edits: edits.to_vec(), agent: None };
+        self.command(seat, command).map(credit)
+    }
+
+    /// Records a capture, withdrawal or deposit on [`SIM`].
+    pub fn record(&mut self, seat: usize, kind: MovementKind) -> Result<MovementView, Refusal> {
+        let command = Command::Move { sim: sim_number(SIM), kind, agent: None };
+        self.command(seat, command).map(movement)
+    }
+
+    // ---- looks ----
+
+    /// A credit as that seat shows it.
+    pub fn credit(&mut self, seat: usize, key: &str) -> CreditView {
+        credit(self.query(seat, Query::Credit { key: key.to_owned() }).expect("the credit is known"))
+    }
+
+    /// What [`SIM`] holds in a currency, as that seat shows it.
+    pub fn account(&mut self, seat: usize, currency: Currency) -> AccountView {
+        self.account_of(seat, SIM, currency)
+    }
+
+    /// What a SIM holds in a currency, as that seat shows it.
+    pub fn account_of(&mut self, seat: usize, sim: &str, currency: Currency) -> AccountView {
+        match self.query(seat, Query::SimBalance { sim: sim_number(sim) }) {
+            Ok(Answer::Balance(view)) => view.balances[&currency].clone(),
+            other => panic!("asked for a balance, got {other:?}"),
+        }
+    }
+
+    /// The node at a glance.
+    pub fn status(&mut self, seat: usize) -> StatusView {
+        match self.query(seat, Query::Status) {
+            Ok(Answer::Status(status)) => *status,
+            other => panic!("asked for the status, got {other:?}"),
+        }
+    }
+
+    /// Everything checked anew.
+    pub fn verify(&mut self, seat: usize) -> VerifyView {
+        match self.query(seat, Query::Verify) {
+            Ok(Answer::Verified(view)) => view,
+            other => panic!("asked to verify, got {other:?}"),
+        }
+    }
+}
+
+fn answer(outputs: Vec<Output>) -> Answered {
+    let found = outputs.into_iter().find_map(|output| match output {
+        Output::Answer { result, .. } => Some(result),
+        _ => None,
+    });
+    found.expect("commands and queries are answered at once")
+}
+
+/// The credit in an answer.
+pub fn credit(answer: Answer) -> CreditView {
+    match answer {
+        Answer::Credit(credit) => *credit,
+        other => panic!("expected a credit, got {other:?}"),
+    }
+}
+
+/// The movement in an answer.
+pub fn movement(answer: Answer) -> MovementView {
+    match answer {
+        Answer::Movement(movement) => movement,
+        other => panic!("expected a movement, got {other:?}"),
+    }
+}
+
+/// Reads `100 USD`.
+pub fn amount(text: &str) -> Amount {
+    let (value, code) = text.split_once(' ').expect("an amount is written as 100 USD");
+    Amount::parse(value, Currency::parse(code).expect("a currency")).expect("an amount")
+}
+
+/// Reads a SIM's number.
+pub fn sim_number(text: &str) -> SimNumber {
+    SimNumber::new(text).expect("a SIM's number")
+}
+
+/// A grant on [`SIM`] with nothing but what is needed.
+pub fn grant_request(reference: &str, sum: &str) -> GrantRequest {
+    GrantRequest {
+        reference: Reference::new(reference).expect("a reference"),
+        amount: amount(sum),
+        sim: sim_number(SIM),
+        beneficiary: Beneficiary {
+            name: "Amani Mumbere".to_owned(),
+            phone: None,
+            address: None,
+            kind: BeneficiaryKind::Partner,
+            shop: None,
+        },
+        due_at: None,
+        notes: None,
+        agent: Some("esperance".to_owned()),
+    }
+}
+
+/// A payment in cash.
+pub fn pay_command(key: &str, sum: &str) -> Command {
+    let (credit, amount) = (key.to_owned(), sum.to_owned());
+    Command::Pay { credit, amount, mode: PaymentMode::Cash, reference: None, agent: None }
+}
+
+/// A capture with nothing but its amount.
+pub fn capture(sum: &str, state: CaptureState) -> MovementKind {
+    let amount = amount(sum);
+    MovementKind::Capture(Capture { amount, cash: None, fee: None, reference: None, client: None, phone: None, state })
+}
+
+/// A withdrawal that nobody owes yet.
+pub fn withdrawal(sum: &str) -> MovementKind {
+    MovementKind::Withdrawal(Withdrawal { amount: amount(sum), owed_by: None, reimbursed: false })
+}
+
+/// A client's deposit.
+pub fn deposit(sum: &str) -> MovementKind {
+    MovementKind::Deposit(Deposit { amount: amount(sum), phone: None })
+}
