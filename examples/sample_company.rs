@@ -13,7 +13,8 @@ fn main() -> std::io::Result<ExitCode> {
         return Ok(ExitCode::from(2));
     };
     std::fs::create_dir_all(&directory)?;
-    let company = company(7, Size::DEMO);
+    let size = Size { shops: 5, sims_per_shop: 1, captures_per_sim: 2, credits: 40 };
+    let company = company(7, size);
     for (name, text) in &company.tables {
         std::fs::write(directory.join(format!("{name}.json")), text)?;
     }
