@@ -29,8 +29,6 @@ mod joining;
 mod keys_and_imports;
 #[cfg(feature = "node")]
 mod kill_storm;
-mod ledger_folds;
-mod ledger_rules;
 mod logs;
 #[cfg(feature = "node")]
 mod main_job;
@@ -44,10 +42,7 @@ mod net_hostile;
 mod orders;
 #[cfg(feature = "node")]
 mod process;
-mod refusals;
 mod replica_apart;
-mod replica_import;
-mod replica_keys;
 mod replica_random;
 #[cfg(feature = "node")]
 mod restart;
@@ -62,7 +57,6 @@ mod store_sled;
 #[cfg(feature = "node")]
 mod strange_processes;
 mod strangers;
-mod table;
 #[cfg(feature = "node")]
 mod tidy;
 #[cfg(feature = "node")]

@@ -202,7 +202,7 @@ fn amounts_are_read_exactly_from_the_text() {
 }
 
 #[test]
-fn statuses_follow_from_amounts_and_must_not_contradict_them() {
+fn f13_statuses_follow_from_amounts_must_not_contradict_them_and_none_is_guessed() {
     let cases: &[(&str, f64, Result<CreditStatus, &str>)] = &[
         ("accorde", 0.0, Ok(CreditStatus::Granted)),
         ("accorde", 40.0, Ok(CreditStatus::PartlyPaid)),

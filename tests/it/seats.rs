@@ -184,11 +184,6 @@ impl Desk {
         self.ask(seat, command, None)
     }
 
-    /// A command under an idempotency key.
-    pub fn keyed(&mut self, seat: usize, key: &str, command: Command) -> Answered {
-        self.ask(seat, command, Some(key.to_owned()))
-    }
-
     fn ask(&mut self, seat: usize, command: Command, key: Option<String>) -> Answered {
         self.wait(1_000);
         answer(self.handle(seat, Input::Command { ticket: 1, command: Box::new(command), key }))

@@ -81,7 +81,7 @@ async fn what_is_shown_has_the_shape_of_its_view() {
 }
 
 #[tokio::test]
-async fn rows_are_judged_one_by_one() {
+async fn f17_rows_are_judged_one_by_one_and_each_refusal_is_reported() {
     let node = Node::start();
     let body = json!({"session": 9, "dry_run": true, "table": "shops",
         "rows": [{"id": 1, "designation": "A"}, "no row", {"id": 2}, {"id": 3, "designation": "C"}]});

@@ -1,14 +1,17 @@
 //! What the rules of the acting device allow and refuse: a table of texts for each rule, each row with the code of
 //! its refusal or `ok`. A refusal writes nothing.
 
+mod codes;
+mod typed;
+
 use std::collections::BTreeSet;
 
 use ucash::ledger::{CreditFilter, Refusal};
 use ucash::membership::{ReadScope, Role};
 use ucash::model::{Capture, CaptureState, Edit, MovementKind, Operator, Reference, ShopId, Timestamp, Withdrawal};
-use ucash::money::{Amount, Currency};
-use ucash::replica::{Answer, Command, GrantRequest, Query};
+use ucash::replica::{Answer, Command, Query};
 
+use self::typed::{add_shop, typed, typed_grant};
 use crate::desk::{
     self, DAY, Desk, Outcome, SIM, START, capture, deposit, invite, join, meet, money, number, request,
     reverse_movement, reverse_payment, withdrawal,
@@ -105,22 +108,6 @@ enum Who {
     Bukavu,
 }
 use Who::{Auditor, Bukavu, Counter, Manager, Office};
-
-fn add_shop(shop: Option<u32>, name: &str) -> Command {
-    Command::AddShop { shop: shop.map(ShopId), name: name.to_owned(), town: None }
-}
-
-/// An amount as a person types it: `12.50` or `12.50 CDF`.
-fn typed(text: &str) -> Result<Amount, Refusal> {
-    let (value, code) = text.split_once(' ').unwrap_or((text, "USD"));
-    let amount = Currency::parse(code).and_then(|currency| Amount::parse(value, currency));
-    amount.map_err(|fault| Refusal::Money { field: "amount".to_owned(), fault })
-}
-
-fn typed_grant(reference: &str, amount: &str, sim: &str) -> Result<GrantRequest, Refusal> {
-    let (reference, amount) = (Reference::new(reference)?, typed(amount)?);
-    Ok(GrantRequest { reference, amount, ..request("X", sim, "1") })
-}
 
 fn granting(company: &mut Company) {
     let (fifty, fifty_one) = ("L".repeat(50), "L".repeat(51));
@@ -591,93 +578,6 @@ const TABLES: [(&str, Table); 11] = [
     ("old ids", old_ids),
 ];
 
-/// Where a refusal is met: in a table above, or elsewhere, and why.
-#[derive(Debug, PartialEq)]
-enum Met {
-    InTables,
-    Elsewhere(&'static str),
-}
-
-/// No wildcard: who adds a refusal must say here where it is tried.
-fn met(refusal: &Refusal) -> Met {
-    match refusal {
-        Refusal::ClockBefore2020 { .. }
-        | Refusal::KeyReused
-        | Refusal::NotAllowed { .. }
-        | Refusal::Field(_)
-        | Refusal::Money { .. }
-        | Refusal::UnknownShop { .. }
-        | Refusal::ShopExists { .. }
-        | Refusal::UnknownSim { .. }
-        | Refusal::SimExists { .. }
-        | Refusal::SimOfAnotherShop { .. }
-        | Refusal::ReferenceTaken { .. }
-        | Refusal::OldIdTaken { .. }
-        | Refusal::UnknownCredit { .. }
-        | Refusal::AmbiguousReference { .. }
-        | Refusal::CreditCancelled { .. }
-        | Refusal::CreditPaid { .. }
-        | Refusal::CancelWithPayments { .. }
-        | Refusal::PaymentExceedsRemaining { .. }
-        | Refusal::UnknownPayment { .. }
-        | Refusal::PaymentReversed { .. }
-        | Refusal::NothingToChange
-        | Refusal::UnknownMovement { .. }
-        | Refusal::MovementKind { .. }
-        | Refusal::MovementOfAnotherDevice { .. }
-        | Refusal::MovementReversed { .. }
-        | Refusal::CaptureNotPending { .. }
-        | Refusal::AlreadyReimbursed { .. }
-        | Refusal::InsufficientShare { .. }
-        | Refusal::UnknownDevice { .. }
-        | Refusal::BadCursor => Met::InTables,
-        Refusal::SimInactive { .. } => Met::Elsewhere("no command puts a SIM out of use yet"),
-        Refusal::UnknownInvitation | Refusal::InvitationUsed | Refusal::InvitationExpired { .. } => {
-            Met::Elsewhere("a joiner hears it over the wire, not by a command")
-        }
-        Refusal::ReadOnly { .. } => Met::Elsewhere("needs a disk that fails"),
-        Refusal::Busy => Met::Elsewhere("said by the node's queue, before the replica is asked"),
-    }
-}
-
-/// The codes of every refusal that is met in the tables.
-const CODES: [&str; 34] = [
-    "already_reimbursed",
-    "ambiguous_reference",
-    "amount_negative",
-    "amount_not_a_number",
-    "amount_too_large",
-    "amount_too_many_decimals",
-    "bad_cursor",
-    "cancel_with_payments",
-    "capture_not_pending",
-    "clock_before_2020",
-    "credit_cancelled",
-    "credit_paid",
-    "idempotency_key_reused",
-    "insufficient_share",
-    "invalid_field",
-    "movement_kind",
-    "movement_of_another_device",
-    "movement_reversed",
-    "not_allowed",
-    "nothing_to_change",
-    "old_id_taken",
-    "payment_exceeds_remaining",
-    "payment_reversed",
-    "reference_taken",
-    "shop_exists",
-    "sim_exists",
-    "sim_of_another_shop",
-    "unknown_credit",
-    "unknown_currency",
-    "unknown_device",
-    "unknown_movement",
-    "unknown_payment",
-    "unknown_shop",
-    "unknown_sim",
-];
-
 #[test]
 fn each_rule_allows_and_refuses_what_its_table_says() {
     let mut codes = BTreeSet::new();
@@ -690,9 +590,9 @@ fn each_rule_allows_and_refuses_what_its_table_says() {
             company.desk(who).assert_sound();
         }
         for refusal in &company.seen {
-            assert_eq!(met(refusal), Met::InTables, "{refusal}");
+            assert_eq!(codes::met(refusal), codes::Met::InTables, "{refusal}");
             codes.insert(refusal.code());
         }
     }
-    assert_eq!(codes.into_iter().collect::<Vec<_>>(), CODES, "every refusal of a command has a row");
+    assert_eq!(codes.into_iter().collect::<Vec<_>>(), codes::CODES, "every refusal of a command has a row");
 }
