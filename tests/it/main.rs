@@ -10,6 +10,8 @@ mod http;
 mod net;
 #[cfg(feature = "node")]
 mod net_hostile;
+#[cfg(feature = "node")]
+mod page;
 mod rows;
 mod store_conformance;
 #[cfg(feature = "node")]
