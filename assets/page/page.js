@@ -154,11 +154,11 @@ function word(prefix, value) {
   return Object.hasOwn(TEXTS, prefix + value) ? t(prefix + value) : value;
 }
 
-/** `1234567.50` as `1 234 567.50`, with narrow blanks that do not break. */
+/** `1234567.50` as `1 234 567.50`, with narrow blanks that do not break, and its currency where none stands by. */
 function money(amount, currency) {
   const [whole, cents] = amount.split(".");
   const grouped = whole.replace(/\B(?=(\d{3})+$)/g, "\u202f");
-  return `${grouped}${cents === undefined ? "" : `.${cents}`}\u00a0${currency}`;
+  return `${grouped}${cents === undefined ? "" : `.${cents}`}${currency ? `\u00a0${currency}` : ""}`;
 }
 
 /** What was typed as the API reads it: no blanks, and a decimal comma as a point. `1,200` is left to be refused. */
@@ -445,7 +445,7 @@ function showSims() {
   byId("sims").replaceChildren(...sims.map((sim) => {
     const accounts = Object.entries(sim.balances).map(([currency, account]) => holding("div", [
       element("dt", currency),
-      element("dd", money(account.available, currency), "money"),
+      element("dd", money(account.available), "money"),
       account.this_device !== account.available
         && element("dd", t("this_device", { amount: money(account.this_device, currency) }), "hint"),
     ]));

@@ -25,7 +25,8 @@ struct Asset {
 
 const INDEX: Asset =
     Asset { content_type: "text/html; charset=utf-8", text: include_str!("../../assets/page/index.html") };
-const STYLE: Asset = Asset { content_type: "text/css; charset=utf-8", text: include_str!("../../assets/page/page.css") };
+const STYLE: Asset =
+    Asset { content_type: "text/css; charset=utf-8", text: include_str!("../../assets/page/page.css") };
 const SCRIPT: Asset =
     Asset { content_type: "text/javascript; charset=utf-8", text: include_str!("../../assets/page/page.js") };
 

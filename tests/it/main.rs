@@ -41,6 +41,8 @@ mod net;
 mod net_hostile;
 mod orders;
 #[cfg(feature = "node")]
+mod page;
+#[cfg(feature = "node")]
 mod process;
 mod replica_apart;
 mod replica_random;

@@ -144,7 +144,13 @@ impl Node {
         let response = self.router.clone().oneshot(request).await.expect("infallible");
         let (parts, body) = response.into_parts();
         let bytes = axum::body::to_bytes(body, usize::MAX).await.expect("a body");
-        let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).expect("JSON") };
+        let is_json = parts.headers.get("content-type").is_none_or(|kind| kind.as_bytes().ends_with(b"json"));
+        let body = match bytes.as_ref() {
+            [] => Value::Null,
+            json if is_json => serde_json::from_slice(json).expect("JSON"),
+            // The page.
+            text => Value::String(String::from_utf8_lossy(text).into_owned()),
+        };
         Told { status: parts.status, headers: parts.headers, body }
     }
 
