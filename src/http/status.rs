@@ -57,6 +57,7 @@ pub fn of_refusal(refusal: &Refusal) -> StatusCode {
         | Refusal::SimInactive { .. }
         | Refusal::ReferenceTaken { .. }
         | Refusal::OldIdTaken { .. }
+        | Refusal::RowSaysMore { .. }
         | Refusal::AmbiguousReference { .. }
         | Refusal::CreditCancelled { .. }
         | Refusal::CreditPaid { .. }

@@ -155,7 +155,7 @@ impl Book {
         let grant = &row.grant;
         if let Some(known) = grant.old_id.and_then(|old_id| self.credit_of_old_id(old_id)) {
             return if is_same(known, row) {
-                Ok(RowPlan::Unchanged)
+                says_no_more(known, row)
             } else {
                 Err(Refusal::OldIdTaken { old_id: grant.old_id.unwrap_or_default(), credit: known.id })
             };
@@ -163,7 +163,7 @@ impl Book {
         if let Some(known) = self.credits_with(&grant.reference).next() {
             // A row without an old id is recognised by all that identifies a credit on the existing wire.
             return if grant.old_id.is_none() && is_same(known, row) {
-                Ok(RowPlan::Unchanged)
+                says_no_more(known, row)
             } else {
                 Err(Refusal::ReferenceTaken { reference: grant.reference.clone(), credit: known.id })
             };
@@ -189,6 +189,17 @@ impl Book {
         // All of it is checked before any of it is written.
         Ok(RowPlan::Do(vec![Plan::Grant { shop: row.shop, grant: grant.clone(), then }]))
     }
+}
+
+/// A row of a credit that is here already changes nothing; but one that says more than is recorded is not passed over
+/// in silence.
+fn says_no_more(known: &Credit, row: &ImportedCredit) -> Result<RowPlan, Refusal> {
+    let row_paid = row.paid.as_ref().map_or(Amount::zero(known.amount.currency()), |payment| payment.amount);
+    let row_cancelled = row.cancelled.is_some() && known.status != CreditStatus::Cancelled;
+    if known.paid.covers(row_paid) && !row_cancelled {
+        return Ok(RowPlan::Unchanged);
+    }
+    Err(Refusal::RowSaysMore { reference: known.reference.clone(), paid: known.paid, row_paid, row_cancelled })
 }
 
 fn is_same(known: &Credit, row: &ImportedCredit) -> bool {

@@ -100,6 +100,20 @@ pub enum Refusal {
         /// The credit that has it.
         credit: CreditId,
     },
+    /// An import's row says that more was paid than is recorded here, or that the credit was cancelled. Which of the
+    /// two is behind is for a person to say: the rest may have been recorded here under another name, or not at all.
+    #[error("the row says that {row_paid} was paid on {reference}{}, here {paid} is recorded",
+        if *.row_cancelled { " and that it is cancelled" } else { "" })]
+    RowSaysMore {
+        /// The credit's reference.
+        reference: Reference,
+        /// What is recorded here.
+        paid: Balance,
+        /// What the row says.
+        row_paid: Amount,
+        /// Whether the row says that it is cancelled, and here it is not.
+        row_cancelled: bool,
+    },
     /// No credit of that id or reference.
     #[error("no credit \"{key}\"")]
     UnknownCredit {
@@ -269,6 +283,7 @@ impl Refusal {
             Refusal::SimInactive { .. } => "sim_inactive",
             Refusal::ReferenceTaken { .. } => "reference_taken",
             Refusal::OldIdTaken { .. } => "old_id_taken",
+            Refusal::RowSaysMore { .. } => "row_says_more",
             Refusal::UnknownCredit { .. } => "unknown_credit",
             Refusal::AmbiguousReference { .. } => "ambiguous_reference",
             Refusal::CreditCancelled { .. } => "credit_cancelled",

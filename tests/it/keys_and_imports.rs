@@ -276,6 +276,7 @@ fn f2_rows_that_contradict_what_is_known_are_refused_and_change_nothing() {
         (of_shop(12, credit(Some(1), "OLD-1", A, "40")), "old_id_taken"),
         (ImportRow::Credit(credit(Some(1), "OLD-1", A, "40 CDF")), "old_id_taken"),
         (ImportRow::Credit(credit(Some(77), "OLD-1", A, "40")), "reference_taken"),
+        (paid(credit(Some(1), "OLD-1", A, "40"), "40"), "row_says_more"),
         (ImportRow::Credit(credit(None, "old-1 ", A, "41")), "reference_taken"),
         (ImportRow::Credit(credit(Some(77), "NEW", B, "1")), "sim_of_another_shop"),
         (ImportRow::Credit(credit(Some(77), "NEW", "0990000099", "1")), "unknown_sim"),

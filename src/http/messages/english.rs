@@ -53,6 +53,11 @@ pub(super) fn sentence(refusal: &Refusal) -> String {
             "The old number {old_id} belongs to credit {credit} already: this row was not taken. Check it on the old \
              server."
         ),
+        Refusal::RowSaysMore { reference, paid, row_paid, row_cancelled } => format!(
+            "Credit {reference} is here already with {paid} paid; the row says {row_paid}{}. Nothing of this row was taken: \
+             compare the two, then record here what is missing.",
+            if *row_cancelled { " and \"cancelled\"" } else { "" }
+        ),
         Refusal::UnknownCredit { key } => {
             format!("No credit answers to \"{key}\". Check the reference, or look for it in the list.")
         }

@@ -39,6 +39,10 @@ pub fn facts(refusal: &Refusal) -> Map<String, Value> {
         }
         Refusal::ReferenceTaken { reference, credit } => json!({ "reference": reference, "credit": credit }),
         Refusal::OldIdTaken { old_id, credit } => json!({ "old_id": old_id, "credit": credit }),
+        Refusal::RowSaysMore { reference, paid, row_paid, row_cancelled } => json!({
+            "reference": reference, "paid": paid.value().to_string(), "row_paid": row_paid.to_decimal_string(),
+            "row_cancelled": row_cancelled, "currency": paid.currency(),
+        }),
         Refusal::UnknownCredit { key } => json!({ "credit": key }),
         Refusal::AmbiguousReference { reference, count } => json!({ "reference": reference, "count": count }),
         Refusal::CreditCancelled { reference } | Refusal::CreditPaid { reference } => {

@@ -54,6 +54,11 @@ pub(super) fn sentence(refusal: &Refusal) -> String {
             "L'ancien numéro {old_id} appartient déjà au crédit {credit} : cette ligne n'a pas été reprise. Vérifiez-la \
              sur l'ancien serveur."
         ),
+        Refusal::RowSaysMore { reference, paid, row_paid, row_cancelled } => format!(
+            "Le crédit {reference} est déjà ici avec {paid} payés ; la ligne dit {row_paid}{}. Rien n'a été repris de cette \
+             ligne : comparez les deux, puis enregistrez ici ce qui manque.",
+            if *row_cancelled { " et « annulé »" } else { "" }
+        ),
         Refusal::UnknownCredit { key } => {
             format!("Aucun crédit ne répond à « {key} ». Vérifiez la référence, ou cherchez-le dans la liste.")
         }

@@ -35,6 +35,7 @@ fn table() -> Vec<(Refusal, u16)> {
         (Refusal::SimInactive { sim: sim() }, 409),
         (Refusal::ReferenceTaken { reference: reference(), credit }, 409),
         (Refusal::OldIdTaken { old_id: 7, credit }, 409),
+        (row_says_more(), 409),
         (Refusal::UnknownCredit { key: "X".to_owned() }, 404),
         (Refusal::AmbiguousReference { reference: reference(), count: 2 }, 409),
         (Refusal::CreditCancelled { reference: reference() }, 409),
@@ -61,7 +62,17 @@ fn table() -> Vec<(Refusal, u16)> {
     ]
 }
 
-const VARIANTS: usize = 36;
+const VARIANTS: usize = 37;
+
+fn row_says_more() -> Refusal {
+    let usd = |text| Amount::parse(text, Currency::Usd).expect("an amount");
+    Refusal::RowSaysMore {
+        reference: Reference::new("CRED-1").expect("a reference"),
+        paid: usd("1").balance(),
+        row_paid: usd("2"),
+        row_cancelled: true,
+    }
+}
 
 /// The place of each variant in [`table`].
 fn place(refusal: &Refusal) -> usize {
@@ -79,29 +90,30 @@ fn place(refusal: &Refusal) -> usize {
         Refusal::SimInactive { .. } => 10,
         Refusal::ReferenceTaken { .. } => 11,
         Refusal::OldIdTaken { .. } => 12,
-        Refusal::UnknownCredit { .. } => 13,
-        Refusal::AmbiguousReference { .. } => 14,
-        Refusal::CreditCancelled { .. } => 15,
-        Refusal::CreditPaid { .. } => 16,
-        Refusal::CancelWithPayments { .. } => 17,
-        Refusal::PaymentExceedsRemaining { .. } => 18,
-        Refusal::UnknownPayment { .. } => 19,
-        Refusal::PaymentReversed { .. } => 20,
-        Refusal::NothingToChange => 21,
-        Refusal::UnknownMovement { .. } => 22,
-        Refusal::MovementKind { .. } => 23,
-        Refusal::MovementOfAnotherDevice { .. } => 24,
-        Refusal::MovementReversed { .. } => 25,
-        Refusal::CaptureNotPending { .. } => 26,
-        Refusal::AlreadyReimbursed { .. } => 27,
-        Refusal::InsufficientShare { .. } => 28,
-        Refusal::UnknownDevice { .. } => 29,
-        Refusal::UnknownInvitation => 30,
-        Refusal::InvitationUsed => 31,
-        Refusal::InvitationExpired { .. } => 32,
-        Refusal::BadCursor => 33,
-        Refusal::ReadOnly { .. } => 34,
-        Refusal::Busy => 35,
+        Refusal::RowSaysMore { .. } => 13,
+        Refusal::UnknownCredit { .. } => 14,
+        Refusal::AmbiguousReference { .. } => 15,
+        Refusal::CreditCancelled { .. } => 16,
+        Refusal::CreditPaid { .. } => 17,
+        Refusal::CancelWithPayments { .. } => 18,
+        Refusal::PaymentExceedsRemaining { .. } => 19,
+        Refusal::UnknownPayment { .. } => 20,
+        Refusal::PaymentReversed { .. } => 21,
+        Refusal::NothingToChange => 22,
+        Refusal::UnknownMovement { .. } => 23,
+        Refusal::MovementKind { .. } => 24,
+        Refusal::MovementOfAnotherDevice { .. } => 25,
+        Refusal::MovementReversed { .. } => 26,
+        Refusal::CaptureNotPending { .. } => 27,
+        Refusal::AlreadyReimbursed { .. } => 28,
+        Refusal::InsufficientShare { .. } => 29,
+        Refusal::UnknownDevice { .. } => 30,
+        Refusal::UnknownInvitation => 31,
+        Refusal::InvitationUsed => 32,
+        Refusal::InvitationExpired { .. } => 33,
+        Refusal::BadCursor => 34,
+        Refusal::ReadOnly { .. } => 35,
+        Refusal::Busy => 36,
     }
 }
 

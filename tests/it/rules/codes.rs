@@ -42,6 +42,7 @@ pub fn met(refusal: &Refusal) -> Met {
         | Refusal::InsufficientShare { .. }
         | Refusal::UnknownDevice { .. }
         | Refusal::BadCursor => Met::InTables,
+        Refusal::RowSaysMore { .. } => Met::Elsewhere("an import's row, in `keys_and_imports`"),
         Refusal::SimInactive { .. } => Met::Elsewhere("no command puts a SIM out of use yet"),
         Refusal::UnknownInvitation | Refusal::InvitationUsed | Refusal::InvitationExpired { .. } => {
             Met::Elsewhere("a joiner hears it over the wire, not by a command")
