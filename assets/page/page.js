@@ -15,7 +15,7 @@ const TEXTS = {
   place: ["{shop} (agence {id}) · appareil {device}", "{shop} (shop {id}) · device {device}"],
   place_no_shop: ["Appareil {device}", "Device {device}"],
   loading: ["Chargement…", "Loading…"],
-  node_silent: ["Ce nœud ne répond pas : ce qui est affiché date de {age}", "This node does not answer: what is shown is from {age}"],
+  node_silent: ["Ce nœud ne répond pas : ce qui est affiché a {age}", "This node does not answer: what is shown is {age} old"],
   node_silent_first: ["Ce nœud ne répond pas", "This node does not answer"],
   connected_one: ["1 appareil connecté, {sync}", "1 device connected, {sync}"],
   connected_many: ["{n} appareils connectés, {sync}", "{n} devices connected, {sync}"],
@@ -324,16 +324,22 @@ async function deliver() {
   } finally {
     sending = false;
     showNotice();
+    keepFocus(form);
   }
+}
+
+/** The keyboard stays in the dialog: the fieldset that was not to be touched meanwhile has lost it. */
+function keepFocus(form) {
+  if (document.activeElement !== document.body) return;
+  const dialog = forms[form].closest("dialog[open]");
+  const wrong = dialog?.querySelector("[aria-invalid]") ?? dialog?.querySelector(".notice button");
+  (wrong ?? dialog?.querySelector(".close"))?.focus();
 }
 
 function markField(form, field) {
   for (const input of form.querySelectorAll("[aria-invalid]")) input.removeAttribute("aria-invalid");
   const input = field && form.elements.namedItem(field);
-  if (!input) return;
-  input.setAttribute("aria-invalid", "true");
-  // After the fieldset is free again.
-  setTimeout(() => input.focus());
+  if (input) input.setAttribute("aria-invalid", "true");
 }
 
 function showNotice() {
@@ -383,7 +389,7 @@ async function poll() {
 
 function linkState() {
   if (silent) {
-    const age = t("ago", { since: span(Date.now() - statusAt) });
+    const age = span(Date.now() - statusAt);
     return ["bad", status ? t("node_silent", { age }) : t("node_silent_first")];
   }
   if (!status) return ["unknown", t("loading")];
@@ -528,7 +534,7 @@ function showCredits() {
     ];
     const link = holding("a", [
       element("span", credit.beneficiary.name, "name"),
-      element("span", `${credit.reference} · ${moment(credit.granted_at, true)}`, "soft reference"),
+      element("span", `${credit.reference} · ${moment(credit.granted_at, true).replaceAll(" ", "\u00a0")}`, "soft reference"),
       holding("span", amounts, "end amounts"),
       holding("span", [badge(credit.status)], "end"),
     ]);
