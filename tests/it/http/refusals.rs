@@ -144,7 +144,8 @@ fn every_refusal_is_said_in_full() {
 
 #[test]
 fn the_facts_of_a_missing_share_are_the_interfaces() {
-    let (refusal, _) = table().swap_remove(28);
+    let found = table().into_iter().find(|(refusal, _)| matches!(refusal, Refusal::InsufficientShare { .. }));
+    let (refusal, _) = found.expect("in the table");
     let expected = serde_json::json!({"asked": "80.00", "share": "20.00", "available": "100.00", "currency": "USD"});
     assert_eq!(Value::Object(facts(&refusal)), expected);
 }
