@@ -69,12 +69,20 @@ impl<S: Store> Replica<S> {
             Message::Want(wants) => self.wanted(peer, &wants),
             Message::Entries(packed) => {
                 self.active(&peer, now);
+                if let Some(session) = self.sessions.get_mut(&peer) {
+                    session.delivered = true;
+                }
                 self.received(peer, &packed, true, now);
             }
             Message::Sent => {
                 self.active(&peer, now);
                 if let Some(session) = self.sessions.get_mut(&peer) {
                     session.outstanding = session.outstanding.saturating_sub(1);
+                    // It had nothing of what it said it held: its word is not asked after again before it compares.
+                    if !std::mem::take(&mut session.delivered) {
+                        session.theirs.clear();
+                        session.give_up();
+                    }
                 }
                 self.pump(peer, now);
             }

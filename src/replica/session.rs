@@ -23,6 +23,8 @@ pub(super) struct Session {
     pub requested: BTreeMap<LogId, u64>,
     /// Requests it has not finished answering.
     pub outstanding: u32,
+    /// Whether entries have come since the last request was answered.
+    pub delivered: bool,
     /// When it was last asked or last answered.
     pub active_at: Timestamp,
     /// When the digest was last sent.
@@ -45,6 +47,7 @@ impl Session {
             theirs: BTreeMap::new(),
             requested: BTreeMap::new(),
             outstanding: 0,
+            delivered: false,
             active_at: now,
             compared_at: now,
             changed_at: None,

@@ -9,7 +9,7 @@ use crate::model::{DeviceKey, Scope, ShopId, Timestamp};
 use crate::replica::session::Seen;
 use crate::replica::{Output, Replica};
 use crate::store::Store;
-use crate::wire::{Answered, Message, Position, SCOPES_MAX, ScopeDigest, encode};
+use crate::wire::{Answered, Message, POSITIONS_MAX, Position, SCOPES_MAX, ScopeDigest, encode};
 
 /// Entries handed over since the start.
 #[derive(Clone, Copy, Debug, Default)]
@@ -147,9 +147,15 @@ impl<S: Store> Replica<S> {
         let scopes: Vec<Scope> = scopes.iter().copied().filter(|scope| shared(*scope)).collect();
         if let Some(session) = self.sessions.get_mut(&peer) {
             session.told(&scopes, positions.iter().map(|one| (one.log, one.head)));
+            // Message by message a device could name scopes without end.
+            if session.theirs.len() > POSITIONS_MAX {
+                return self.ban(peer, "more logs than a company has");
+            }
         }
-        let seen = self.seen.entry(peer).or_default();
-        seen.numbers.extend(positions.iter().map(|one| (one.log, one.head.number)));
+        // Of logs that are not held here nobody asks who has seen them.
+        let held = positions.iter().filter(|one| self.logs.held().contains_key(&one.log));
+        let numbers: Vec<(LogId, u64)> = held.map(|one| (one.log, one.head.number)).collect();
+        self.seen.entry(peer).or_default().numbers.extend(numbers);
         if answer {
             self.send_positions(peer, scopes, false);
         }

@@ -16,6 +16,7 @@ mod desk;
 mod document_automerge;
 mod document_hostile;
 mod document_shapes;
+mod empty_words;
 mod folds;
 mod forge;
 mod golden;
