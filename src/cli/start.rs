@@ -95,7 +95,6 @@ fn first_start() -> FoundOptions {
 }
 
 async fn run_until(context: &Context, online: Online, stop: impl Future<Output = ()>) {
-    let addresses = online.listen.clone();
     let state = ApiState::new(ApiSettings {
         node: online.node.clone(),
         local_credential: online.credential.clone(),
@@ -103,7 +102,7 @@ async fn run_until(context: &Context, online: Online, stop: impl Future<Output =
         hosts: Vec::new(),
         clock: node::now,
         draw: node::draw,
-        addresses: Arc::new(move || addresses.clone()),
+        addresses: Arc::clone(&online.addresses),
     });
     if let Err(error) = state.load_tokens().await {
         tracing::warn!(?error, "the tokens could not be read");

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -143,6 +144,8 @@ pub struct Online {
     pub peer_id: String,
     /// What shows that a command may read this directory.
     pub credential: String,
+    /// Tells where other devices reach it at the moment of asking, for invitations.
+    pub addresses: Arc<dyn Fn() -> Vec<String> + Send + Sync>,
     parts: OnlineParts,
 }
 
@@ -281,8 +284,10 @@ pub async fn run(path: &Path, options: RunOptions, found: Option<FoundOptions>) 
     let (stop, stopped) = oneshot::channel();
     let engine = Engine::new(replica, home, Some(net.commands.clone()));
     let thread = engine_thread(engine.run(asked, heard, stopped))?;
+    let reachable = net.addresses();
     Ok(Online {
         node: NodeHandle::new(requests),
+        addresses: Arc::new(move || reachable().iter().map(ToString::to_string).collect()),
         listener,
         http,
         listen,

@@ -389,3 +389,19 @@ async fn devices_on_one_network_find_each_other() {
     first.send(second.device(), vec![1]).await;
     assert_eq!(second.frame(first.device()).await, [1]);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_listener_on_all_interfaces_names_the_one_that_others_reach() {
+    // Sends nothing: only asks the system which of its addresses leads out.
+    let socket = std::net::UdpSocket::bind("0.0.0.0:0").expect("a socket");
+    if let Err(error) = socket.connect("192.0.2.254:9") {
+        println!("skipped: this machine has no interface but loopback ({error})");
+        return;
+    }
+    let leads_out = socket.local_addr().expect("an address").ip().to_string();
+    let everywhere = "/ip4/0.0.0.0/tcp/0".parse().expect("a well-formed address");
+    let node = start(NetConfig { listen: vec![everywhere], ..config(112, &[]) }).await;
+    let names = |addresses: &[Multiaddr]| addresses.iter().any(|address| address.to_string().contains(&leads_out));
+    assert!(names(&node.addresses), "{:?} name {leads_out}", node.addresses);
+    assert!(names(&node.handle.addresses()()), "and so does who is asked later");
+}

@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use super::behaviour::build_swarm;
 use super::counters::Counters;
 use super::keys::device_of;
-use super::limits::{COMMANDS_PENDING_MAX, LISTEN_WAIT};
+use super::limits::{COMMANDS_PENDING_MAX, INTERFACES_WAIT, LISTEN_WAIT};
 use super::network::Network;
 use super::{DeviceKey, Multiaddr, NetCommand, NetConfig, NetCounters, NetError, NetEvent};
 
@@ -36,6 +36,8 @@ pub struct NetHandle {
     /// a command and takes events in one loop cannot lock itself up.
     pub commands: mpsc::Sender<NetCommand>,
     listening: watch::Receiver<Listening>,
+    /// Whether a listener is on all interfaces.
+    everywhere: bool,
     counters: Arc<Counters>,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<()>,
@@ -56,10 +58,21 @@ impl NetHandle {
             Ok(Err(_)) => return Err(NetError::Stopped),
             Err(_) => return Err(NetError::NotReady),
         };
-        match state.failed {
-            Some(reason) => Err(NetError::ListenerClosed { reason }),
-            None => Ok(state.addresses),
+        if let Some(reason) = state.failed {
+            return Err(NetError::ListenerClosed { reason });
         }
+        if !self.everywhere {
+            return Ok(state.addresses);
+        }
+        // A listener on all interfaces tells of them one after the other, and never that it is done.
+        while let Ok(Ok(())) = tokio::time::timeout(INTERFACES_WAIT, listening.changed()).await {}
+        Ok(listening.borrow().addresses.clone())
+    }
+
+    /// Tells, whenever it is asked, where this device can be reached at that moment: interfaces come and go.
+    pub fn addresses(&self) -> impl Fn() -> Vec<Multiaddr> + Send + Sync + 'static + use<> {
+        let listening = self.listening.clone();
+        move || listening.borrow().addresses.clone()
     }
 
     /// Totals since the start.
@@ -103,6 +116,9 @@ pub fn spawn(config: NetConfig, events: mpsc::Sender<NetEvent>) -> Result<NetHan
         listeners.push(listener);
     }
 
+    let is_everywhere =
+        |address: &Multiaddr| socket_address(address).is_some_and(|socket| socket.ip().is_unspecified());
+    let everywhere = config.listen.iter().any(is_everywhere);
     let (commands, commands_taken) = mpsc::channel(COMMANDS_PENDING_MAX);
     let (listening_told, listening) = watch::channel(Listening { waiting: listeners.len(), ..Listening::default() });
     let (stop, stopped) = oneshot::channel();
@@ -110,7 +126,16 @@ pub fn spawn(config: NetConfig, events: mpsc::Sender<NetEvent>) -> Result<NetHan
     let network =
         Network::new(config, swarm, listeners, device, events, commands_taken, listening_told, counters.clone());
     let task = tokio::spawn(network.run(stopped));
-    Ok(NetHandle { peer_id: peer.to_string(), device, commands, listening, counters, stop: Some(stop), task })
+    Ok(NetHandle {
+        peer_id: peer.to_string(),
+        device,
+        commands,
+        listening,
+        everywhere,
+        counters,
+        stop: Some(stop),
+        task,
+    })
 }
 
 /// Finds out whether an address is usable. libp2p shares ports between sockets so that dials can come from the

@@ -126,3 +126,7 @@ pub(super) const BANS_MAX: usize = 1024;
 
 /// How long [`super::NetHandle::listening`] waits for the real addresses.
 pub(super) const LISTEN_WAIT: Duration = Duration::from_secs(10);
+
+/// How long a listener on all interfaces must have told of no further one before those known are taken for all. They
+/// come within a millisecond of each other; one that comes later is known to whoever asks later.
+pub(super) const INTERFACES_WAIT: Duration = Duration::from_millis(30);
