@@ -186,7 +186,6 @@ impl Book {
         if let Some((at, why)) = &row.cancelled {
             then.push(CreditStep::Cancel { why: why.clone(), agent: grant.agent.clone(), at: *at });
         }
-        // All of it is checked before any of it is written.
         Ok(RowPlan::Do(vec![Plan::Grant { shop: row.shop, grant: grant.clone(), then }]))
     }
 }

@@ -12,7 +12,9 @@ mod shops;
 mod sims;
 mod tokens;
 
+use super::auth::Identity;
 use super::limits::BODY_BYTES_MAX;
+use super::problem::ApiError;
 use super::routes::Routes;
 use super::state::ApiState;
 
@@ -26,4 +28,13 @@ pub(super) fn routes(state: ApiState) -> Routes {
     let routes = movements::add(sims::add(routes));
     let routes = payments::add(credits::add(routes));
     tokens::add(imports::add(routes))
+}
+
+/// Reads `{"reason", "agent"?}`: what every taking back asks for.
+fn why_and_who(body: &Body, identity: &Identity) -> Result<(String, Option<String>), ApiError> {
+    let fields = body.fields()?;
+    let why = fields.required_text("reason")?;
+    let agent = identity.agent(fields.text("agent")?);
+    fields.finish()?;
+    Ok((why, agent))
 }

@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::response::Response;
 
 use super::sims::sim_in_path;
-use super::{Body, scope};
+use super::{Body, scope, why_and_who};
 use crate::http::answer;
 use crate::http::auth::{Access, Identity};
 use crate::http::body::IdempotencyKey;
@@ -119,10 +119,7 @@ async fn reverse(
     key: IdempotencyKey,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let fields = body.fields()?;
-    let why = fields.required_text("reason")?;
-    let agent = identity.agent(fields.text("agent")?);
-    fields.finish()?;
+    let (why, agent) = why_and_who(&body, &identity)?;
     scope::require_movement(&state, &identity, &movement).await?;
     answer::shown(&state.node().command(Command::ReverseMovement { movement, why, agent }, key.0).await?)
 }

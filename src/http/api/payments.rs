@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::response::Response;
 
-use super::{Body, scope};
+use super::{Body, scope, why_and_who};
 use crate::http::answer;
 use crate::http::auth::{Access, Identity};
 use crate::http::body::IdempotencyKey;
@@ -55,10 +55,7 @@ async fn reverse(
     key: IdempotencyKey,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let fields = body.fields()?;
-    let why = fields.required_text("reason")?;
-    let agent = identity.agent(fields.text("agent")?);
-    fields.finish()?;
+    let (why, agent) = why_and_who(&body, &identity)?;
     let credit = scope::credit_key(&state, &identity, credit).await?;
     let command = Command::ReversePayment { credit, payment, why, agent };
     answer::shown(&state.node().command(command, key.0).await?)
@@ -72,10 +69,7 @@ async fn cancel(
     key: IdempotencyKey,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let fields = body.fields()?;
-    let why = fields.required_text("reason")?;
-    let agent = identity.agent(fields.text("agent")?);
-    fields.finish()?;
+    let (why, agent) = why_and_who(&body, &identity)?;
     let credit = scope::credit_key(&state, &identity, credit).await?;
     answer::shown(&state.node().command(Command::Cancel { credit, why, agent }, key.0).await?)
 }
