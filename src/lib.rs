@@ -11,6 +11,7 @@
 //! | [`store`] | the trait behind which disks stand |
 //! | [`wire`] | messages between nodes, and their limits |
 //! | [`replica`] | all of the above as one state machine without IO |
+//! | [`lab`] | many replicas in a simulated world, and the auditor who watches them |
 //! | [`rows`] | the old server's rows, read and checked for form |
 //! | `node` | the shell: event loop, disk, network |
 //! | `http`, `cli` | the faces |
@@ -36,6 +37,7 @@ pub mod cli;
 pub mod document;
 #[cfg(feature = "node")]
 pub mod http;
+pub mod lab;
 pub mod ledger;
 pub mod log;
 pub mod membership;

@@ -16,12 +16,13 @@ const MODULES: &[(&str, &[&str])] = &[
     ("store", &[]),
     ("wire", &["model", "log", "membership"]),
     ("replica", &["money", "model", "ledger", "document", "log", "membership", "store", "wire"]),
+    ("lab", &["money", "model", "ledger", "log", "membership", "store", "replica"]),
     // What a row becomes is `ledger`'s word, which the faces know by its name in `replica`.
     ("rows", &["money", "model", "replica"]),
     ("sample", &[]),
     ("node", &["model", "ledger", "log", "membership", "store", "replica"]),
     ("http", &["money", "model", "ledger", "membership", "rows", "replica", "node"]),
-    ("cli", &["model", "membership", "wire", "rows", "replica", "node", "http"]),
+    ("cli", &["model", "membership", "wire", "rows", "replica", "lab", "node", "http"]),
 ];
 
 /// What only the shell may touch.
