@@ -178,6 +178,16 @@ impl Amount {
         self.value
     }
 
+    /// The whole of it in cents: below 10^15.
+    pub fn cents(self) -> i128 {
+        self.value.mantissa()
+    }
+
+    /// An amount of that many cents; `None` below zero or at 10^13 and more.
+    pub fn from_cents(cents: i128, currency: Currency) -> Option<Amount> {
+        Amount::new(Decimal::try_from_i128_with_scale(cents, 2).ok()?, currency).ok()
+    }
+
     /// Its currency.
     pub fn currency(self) -> Currency {
         self.currency
@@ -224,6 +234,17 @@ impl Balance {
     /// Nothing, in that currency.
     pub fn zero(currency: Currency) -> Balance {
         Balance { value: Decimal::new(0, 2), currency }
+    }
+
+    /// A balance of that many cents: any sum of amounts fits.
+    pub fn from_cents(cents: i128, currency: Currency) -> Balance {
+        let value = Decimal::try_from_i128_with_scale(cents, 2);
+        Balance { value: value.unwrap_or_else(|error| unreachable!("sums of amounts fit: {error}")), currency }
+    }
+
+    /// The whole of it in cents.
+    pub fn cents(self) -> i128 {
+        self.value.mantissa()
     }
 
     /// The number without its currency.

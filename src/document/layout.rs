@@ -7,11 +7,15 @@
 //! | | `certificate/DEVICE/HASH` | map | `Certify` |
 //! | | `revoked/DEVICE` | true | `Revoke` |
 //! | | `name/DEVICE` | register | `RenameDevice` |
+//! | | `keeper/N`, `stop/N/HOLDER`, `close/N/HOLDER`, `moved/NUMBER` | registers | their operations |
 //! | shop | `town` | register | `DescribeShop` |
-//! | SIM and month | `movement/ID`, then `validated/ID`, `reimbursed/ID`, `reversed/ID` | maps | their operations |
+//! | | `sight/HOLDER`, `succession/HOLDER` | registers | `Sight`, `TakeOver` |
+//! | SIM and month | `movement/ID`, then `reimbursed/ID` | maps | `Move`, `Reimburse` |
+//! | | `validated/ID`, `reversed/ID`, `taken/ID`, `borne/ID` | registers | who has the right to, `ledger` says |
 //! | credit | `reference`, `amount`, `sim`, ... | values, written once | `Grant` |
 //! | | `name`, `phone`, `address`, `due_at`, `notes`, `edited_by` | registers | `Grant`, `Edit` |
 //! | | `payment/ID`, `reversal/ID` | maps | `Pay`, `ReversePayment` |
+//! | | `returned` | register | `Return` |
 //! | | `status` | register: `actif`, or a map with the cancellation | all but `Edit` |
 //!
 //! A *register* may be set again; everything else is written once. Absent options are not written; in an edit, a
@@ -20,9 +24,9 @@
 use std::borrow::Cow;
 
 use crate::model::{
-    Beneficiary, BeneficiaryKind, Capture, CaptureState, ContactField, Deposit, DeviceKey, DocumentId, Edit, Grant,
-    Movement, MovementId, MovementKind, Operation, Operator, PaymentId, PaymentMade, PaymentMode, Reference, Register,
-    ShopId, SimNumber, Timestamp, Withdrawal,
+    Beneficiary, BeneficiaryKind, Capture, CaptureState, Closing, ContactField, Deposit, DeviceKey, DocumentId, Edit,
+    Gift, Grant, Holder, Movement, MovementId, MovementKind, Operation, Operator, PaymentId, PaymentMade, PaymentMode,
+    Reference, Register, Seen, ShopId, SimNumber, Timestamp, Withdrawal,
 };
 use crate::money::Amount;
 
@@ -130,6 +134,28 @@ pub fn items(operation: &Operation) -> Vec<Item> {
             format!("sim/{sim}"),
             vec![("operator", Some(text(operator.word()))), ("shop", Some(number(shop.0.into())))],
         ),
+        Operation::NameKeeper { shop, device } => layout.value(format!("keeper/{shop}"), text(&device.to_text())),
+        Operation::Stop { shop, of, successor } => {
+            layout.value(format!("stop/{shop}/{}", of.to_text()), text(&successor.to_text()));
+        }
+        Operation::Close(closing) => layout.map(
+            format!("close/{}/{}", closing.shop, closing.of.to_text()),
+            vec![
+                ("end", Some(number(closing.end))),
+                ("registry_end", Some(number(closing.registry_end))),
+                ("successor", Some(text(&closing.successor.to_text()))),
+                ("insisted", closing.insisted.then_some(Scalar::Flag(true))),
+            ],
+        ),
+        Operation::MoveSim { sim, from, to } => layout.map(
+            format!("moved/{sim}"),
+            vec![("from", Some(number(from.0.into()))), ("to", Some(number(to.0.into())))],
+        ),
+        Operation::Sight { by, seen } => sight_items(&mut layout, by, seen),
+        Operation::TakeOver { by, of, end } => layout.map(
+            format!("succession/{}", by.to_text()),
+            vec![("of", Some(text(&of.to_text()))), ("end", Some(number(*end)))],
+        ),
         Operation::DescribeShop { town } => layout.value("town", text(town)),
         Operation::Move(movement) => layout.map(format!("movement/{}", movement.id), movement_fields(movement)),
         Operation::ValidateCapture { movement, at } => {
@@ -144,6 +170,13 @@ pub fn items(operation: &Operation) -> Vec<Item> {
                 vec![("why", Some(text(why))), ("agent", some_text(agent.as_ref()))],
             );
         }
+        Operation::TakeGift { movement, at } => {
+            layout.map(format!("taken/{movement}"), vec![("at", Some(time(*at)))]);
+        }
+        Operation::BearGift { movement, at } => {
+            layout.map(format!("borne/{movement}"), vec![("at", Some(time(*at)))]);
+        }
+        Operation::Return { at } => layout.value("returned", time(*at)),
         Operation::Grant(grant) => grant_items(&mut layout, grant),
         Operation::Pay(payment) => {
             layout.map(
@@ -209,6 +242,23 @@ fn grant_items(layout: &mut Layout, grant: &Grant) {
     layout.value("status", text(ACTIVE));
 }
 
+/// One map, by holder: how far its two logs are held, and whether that answers a stop.
+fn sight_items(layout: &mut Layout, by: &Holder, seen: &[Seen]) {
+    let fields = seen.iter().map(|one| {
+        let mark = if one.stop { "!" } else { "" };
+        (Cow::Owned(one.of.to_text()), Scalar::Text(format!("{}/{}{mark}", one.number, one.registry)))
+    });
+    let content = Content::Map(fields.collect());
+    layout.0.push(Item { key: format!("sight/{}", by.to_text()).into(), content });
+}
+
+fn read_seen(of: &str, value: &Scalar) -> Option<Seen> {
+    let Scalar::Text(value) = value else { return None };
+    let (value, stop) = value.strip_suffix('!').map_or((value.as_str(), false), |rest| (rest, true));
+    let (number, registry) = value.split_once('/')?;
+    Some(Seen { of: Holder::from_text(of)?, number: number.parse().ok()?, registry: registry.parse().ok()?, stop })
+}
+
 fn movement_fields(movement: &Movement) -> Vec<(&'static str, Option<Scalar>)> {
     let mut fields = vec![
         ("kind", Some(text(movement.kind.word()))),
@@ -232,6 +282,8 @@ fn movement_fields(movement: &Movement) -> Vec<(&'static str, Option<Scalar>)> {
             ("reimbursed", withdrawal.reimbursed.then_some(Scalar::Flag(true))),
         ]),
         MovementKind::Deposit(deposit) => fields.push(("phone", some_text(deposit.phone.as_ref()))),
+        MovementKind::Gift(gift) => fields.push(("to", Some(text(&gift.to.to_text())))),
+        MovementKind::Moved(_) => {}
     }
     fields
 }
@@ -245,8 +297,18 @@ pub(super) fn register(document: &DocumentId, key: &str) -> Option<Option<Regist
         (DocumentId::Credit { .. }, "address") => Register::Contact(ContactField::Address),
         (DocumentId::Credit { .. }, "due_at") => Register::Contact(ContactField::DueAt),
         (DocumentId::Credit { .. }, "notes") => Register::Contact(ContactField::Notes),
-        (DocumentId::Credit { .. }, "edited_by") => return Some(None),
+        (DocumentId::Credit { .. }, "edited_by" | "returned") => return Some(None),
         (DocumentId::Shop(_), "town") => Register::Town,
+        (DocumentId::Shop(_), _) => return Some(None),
+        (DocumentId::SimMonth { .. }, key) => {
+            let again = ["validated/", "reversed/", "taken/", "borne/"];
+            return again.iter().any(|family| key.starts_with(family)).then_some(None);
+        }
+        (DocumentId::Registry, key)
+            if ["keeper/", "stop/", "close/", "moved/"].iter().any(|family| key.starts_with(family)) =>
+        {
+            return Some(None);
+        }
         (DocumentId::Registry, key) => Register::DeviceName(DeviceKey::from_text(key.strip_prefix("name/")?)?),
         _ => return None,
     };
@@ -258,7 +320,7 @@ pub(super) fn register(document: &DocumentId, key: &str) -> Option<Option<Regist
 pub fn operation(document: &DocumentId, found: &[Item]) -> Option<Operation> {
     let operation = match document {
         DocumentId::Registry => read_registry(found)?,
-        DocumentId::Shop(_) => Operation::DescribeShop { town: Reader::values(found).text("town")? },
+        DocumentId::Shop(_) => read_shop(found)?,
         DocumentId::SimMonth { .. } => read_movement(found)?,
         DocumentId::Credit { .. } => read_credit(found)?,
     };
@@ -316,6 +378,29 @@ impl<'a> Reader<'a> {
     fn shop(&self, key: &str) -> Option<ShopId> {
         u32::try_from(self.number(key)?).ok().map(ShopId)
     }
+
+    fn holder(&self, key: &str) -> Option<Holder> {
+        Holder::from_text(&self.text(key)?)
+    }
+}
+
+fn read_shop(found: &[Item]) -> Option<Operation> {
+    let first = found.first()?;
+    let Some((family, by)) = first.key.split_once('/') else {
+        return Some(Operation::DescribeShop { town: Reader::values(found).text("town")? });
+    };
+    let by = Holder::from_text(by)?;
+    match (family, &first.content) {
+        ("sight", Content::Map(fields)) => {
+            let seen = fields.iter().map(|(of, value)| read_seen(of, value)).collect::<Option<Vec<Seen>>>()?;
+            Some(Operation::Sight { by, seen })
+        }
+        ("succession", Content::Map(_)) => {
+            let fields = Reader::map(first)?;
+            Some(Operation::TakeOver { by, of: fields.holder("of")?, end: fields.number("end")? })
+        }
+        _ => None,
+    }
 }
 
 fn read_registry(found: &[Item]) -> Option<Operation> {
@@ -341,6 +426,38 @@ fn read_registry(found: &[Item]) -> Option<Operation> {
             };
             let device = DeviceKey::from_text(rest.split_once('/')?.0)?;
             Some(Operation::Certify { device, certificate, name: fields.text("name")? })
+        }
+        "keeper" => Some(Operation::NameKeeper {
+            shop: ShopId(rest.parse().ok()?),
+            device: DeviceKey::from_text(&Reader::values(found).text(&first.key)?)?,
+        }),
+        "stop" => {
+            let (shop, of) = rest.split_once('/')?;
+            Some(Operation::Stop {
+                shop: ShopId(shop.parse().ok()?),
+                of: Holder::from_text(of)?,
+                successor: Reader::values(found).holder(&first.key)?,
+            })
+        }
+        "close" => {
+            let (shop, of) = rest.split_once('/')?;
+            let fields = Reader::map(first)?;
+            Some(Operation::Close(Closing {
+                shop: ShopId(shop.parse().ok()?),
+                of: Holder::from_text(of)?,
+                end: fields.number("end")?,
+                registry_end: fields.number("registry_end")?,
+                successor: fields.holder("successor")?,
+                insisted: fields.get("insisted").is_some(),
+            }))
+        }
+        "moved" => {
+            let fields = Reader::map(first)?;
+            Some(Operation::MoveSim {
+                sim: SimNumber::new(rest).ok()?,
+                from: fields.shop("from")?,
+                to: fields.shop("to")?,
+            })
         }
         "revoked" => Some(Operation::Revoke { device: DeviceKey::from_text(rest)? }),
         "name" => Some(Operation::RenameDevice {
@@ -384,6 +501,8 @@ fn read_movement(found: &[Item]) -> Option<Operation> {
                     reimbursed: fields.get("reimbursed") == Some(&Scalar::Flag(true)),
                 }),
                 "deposit" => MovementKind::Deposit(Deposit { amount, phone: fields.text("phone") }),
+                "gift" => MovementKind::Gift(Gift { amount, to: fields.holder("to")? }),
+                "moved" => MovementKind::Moved(amount),
                 _ => return None,
             };
             Some(Operation::Move(Movement {
@@ -395,6 +514,8 @@ fn read_movement(found: &[Item]) -> Option<Operation> {
             }))
         }
         "validated" => Some(Operation::ValidateCapture { movement, at: fields.time("at")? }),
+        "taken" => Some(Operation::TakeGift { movement, at: fields.time("at")? }),
+        "borne" => Some(Operation::BearGift { movement, at: fields.time("at")? }),
         "reimbursed" => Some(Operation::Reimburse { movement, at: fields.time("at")? }),
         "reversed" => {
             Some(Operation::ReverseMovement { movement, why: fields.text("why")?, agent: fields.text("agent") })
@@ -410,6 +531,9 @@ fn read_credit(found: &[Item]) -> Option<Operation> {
     }
     if found.last()?.key == "edited_by" {
         return read_edit(found);
+    }
+    if first.key == "returned" {
+        return Some(Operation::Return { at: Reader::values(found).time("returned")? });
     }
     let fields = Reader::map(first)?;
     match first.key.split_once('/') {

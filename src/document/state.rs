@@ -204,7 +204,16 @@ impl DocumentState {
             Operation::ReversePayment { payment, .. } => format!("payment/{payment}"),
             Operation::ValidateCapture { movement, .. }
             | Operation::Reimburse { movement, .. }
-            | Operation::ReverseMovement { movement, .. } => format!("movement/{movement}"),
+            | Operation::ReverseMovement { movement, .. }
+            | Operation::TakeGift { movement, .. }
+            | Operation::BearGift { movement, .. } => format!("movement/{movement}"),
+            Operation::Return { .. } => {
+                // What is given back must have been called off, as far as who gives it back had seen.
+                let cancelled = self.operations.iter().zip(0..).any(|(stamped, index)| {
+                    matches!(stamped.operation, Operation::Cancel { .. }) && past.contains(index)
+                });
+                return if cancelled { Ok(()) } else { Err(Fault::Unseen) };
+            }
             _ => return Ok(()),
         };
         if self.visible(&needed, past).next().is_some() { Ok(()) } else { Err(Fault::Unseen) }
@@ -243,13 +252,15 @@ impl DocumentState {
         self.operations.push(Stamped { operation, origin });
     }
 
-    /// What was done, and which values nothing has replaced: what `ledger` and `membership` fold.
-    pub fn history(&self) -> History<'_> {
+    /// What was done, and which values nothing has replaced: what `ledger` and `membership` fold. A value for which
+    /// `counts` says no stands nowhere, and neither replaces another by itself; what came after it does.
+    pub fn history(&self, counts: impl Fn(&Stamped) -> bool) -> History<'_> {
         let mut visible: BTreeMap<Register, Vec<usize>> = BTreeMap::new();
-        for key in self.keys.keys() {
+        let counts = |change: u32| counts(&self.operations[change as usize]);
+        for (key, slots) in &self.keys {
             if let Some(Some(register)) = layout::register(&self.id, key) {
-                let standing = self.visible(key, &Past(None)).map(|slot| slot.change as usize);
-                visible.insert(register, standing.collect());
+                let standing = slots.iter().filter(|slot| counts(slot.change) && !superseded(slots, slot, &counts));
+                visible.insert(register, standing.map(|slot| slot.change as usize).collect());
             }
         }
         History { operations: &self.operations, visible }
@@ -287,4 +298,12 @@ impl DocumentState {
         ids.sort_unstable();
         ids
     }
+}
+
+/// Whether a value was replaced by one that counts, or by one that does not and was itself replaced by one that does.
+fn superseded(slots: &[Slot], slot: &Slot, counts: &impl Fn(u32) -> bool) -> bool {
+    slot.replaced_by.iter().any(|replacer| {
+        let after = || slots.iter().find(|other| other.change == *replacer);
+        counts(*replacer) || after().is_some_and(|other| superseded(slots, other, counts))
+    })
 }

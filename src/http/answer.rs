@@ -31,6 +31,8 @@ pub(super) fn shown(answer: &Answer) -> Result<Response, ApiError> {
         Answer::Shop(shop) => json(shop),
         Answer::Sims(page) => json(page),
         Answer::Balance(balance) => json(balance),
+        Answer::Shares(shares) => json(shares),
+        Answer::Closing(closing) => json(closing),
         Answer::Movements(page) => json(page),
         Answer::Movement(movement) => json(movement),
         Answer::Statistics(sums) => json(sums),

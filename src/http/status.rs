@@ -41,7 +41,7 @@ pub fn of(error: &ApiError) -> StatusCode {
 /// The status of a refusal of the rules.
 pub fn of_refusal(refusal: &Refusal) -> StatusCode {
     match refusal {
-        Refusal::NotAllowed { .. } => StatusCode::FORBIDDEN,
+        Refusal::NotAllowed { .. } | Refusal::NotKeeper { .. } => StatusCode::FORBIDDEN,
         Refusal::UnknownShop { .. }
         | Refusal::UnknownSim { .. }
         | Refusal::UnknownCredit { .. }
@@ -70,7 +70,15 @@ pub fn of_refusal(refusal: &Refusal) -> StatusCode {
         | Refusal::MovementReversed { .. }
         | Refusal::CaptureNotPending { .. }
         | Refusal::AlreadyReimbursed { .. }
+        | Refusal::WithoutEffect { .. }
+        | Refusal::CreditNotCancelled { .. }
+        | Refusal::CreditReturned { .. }
+        | Refusal::CreditOfAnotherDevice { .. }
         | Refusal::InsufficientShare { .. }
+        | Refusal::SimNotInHand { .. }
+        | Refusal::DeviceNeverMet { .. }
+        | Refusal::NothingToClose { .. }
+        | Refusal::CannotSucceed { .. }
         | Refusal::InvitationUsed
         | Refusal::InvitationExpired { .. } => StatusCode::CONFLICT,
         Refusal::Field(_) | Refusal::Money { .. } | Refusal::BadCursor => StatusCode::UNPROCESSABLE_ENTITY,

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! available = initial + captures validated - credits granted and not cancelled - withdrawals - deposits
+//!             - what it took along when it moved to another shop
 //! ```
 
 use crate::money::{Amount, Balance, Currency, MoneyError};
@@ -19,6 +20,8 @@ pub struct Account {
     pub withdrawals: Balance,
     /// Client deposits not reversed.
     pub deposits: Balance,
+    /// What the SIM took along to another shop.
+    pub moved: Balance,
 }
 
 /// Which sum an amount belongs to.
@@ -29,19 +32,20 @@ pub(super) enum Part {
     Credits,
     Withdrawals,
     Deposits,
+    Moved,
 }
 
 impl Account {
     /// An account that nothing has moved.
     pub fn empty(currency: Currency) -> Account {
         let zero = Balance::zero(currency);
-        Account { initial: zero, captures: zero, credits: zero, withdrawals: zero, deposits: zero }
+        Account { initial: zero, captures: zero, credits: zero, withdrawals: zero, deposits: zero, moved: zero }
     }
 
-    /// What the SIM holds. Below zero only where devices acted apart (issue of shares).
+    /// What the SIM holds. Below zero only after the exceptions of rule 2.
     pub fn available(&self) -> Balance {
         let sum = || {
-            let income = self.initial.total_with(self.captures)?;
+            let income = self.initial.total_with(self.captures)?.less(self.moved)?;
             income.less(self.credits)?.less(self.withdrawals)?.less(self.deposits)
         };
         // One currency throughout, and sums of amounts stay far below what a decimal holds.
@@ -67,6 +71,7 @@ impl Account {
             Part::Credits => &mut self.credits,
             Part::Withdrawals => &mut self.withdrawals,
             Part::Deposits => &mut self.deposits,
+            Part::Moved => &mut self.moved,
         }
     }
 }

@@ -8,12 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::ledger::account::{Account, Part};
 use crate::ledger::digest::SetDigest;
 use crate::ledger::index::{self, CreditIndex};
-use crate::ledger::{CreditFilter, CreditOrder, Refusal};
+use crate::ledger::pot::Deed;
+use crate::ledger::shares::{ItemId, PotId, Shares};
+use crate::ledger::{Closings, CreditFilter, CreditOrder, Refusal};
 use crate::model::{
-    Credit, CreditId, CreditStatus, MovementId, MovementKind, MovementRecord, Origin, Reference, ShopId, Sim,
-    SimNumber, Timestamp,
+    CaptureState, Credit, CreditId, CreditStatus, MovementAct, MovementId, MovementKind, MovementRecord, Origin,
+    Reference, ShopId, Sim, SimNumber, Timestamp,
 };
-use crate::money::{Balance, Currency};
+use crate::money::Currency;
 
 /// A shop of the company.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +44,13 @@ pub struct Book {
     old_movements: BTreeMap<(&'static str, u64, SimNumber), MovementId>,
     accounts: BTreeMap<(ShopId, SimNumber, Currency), Account>,
     digests: BTreeMap<ShopId, SetDigest>,
+    pub(super) shares: Shares,
+    pub(super) closings: Closings,
+    /// Cancelled credits whose amount is on its way back.
+    pub(super) to_return: BTreeMap<ShopId, BTreeSet<CreditId>>,
+    /// The shop in which each SIM was made known.
+    sim_founders: BTreeMap<SimNumber, ShopId>,
+    pub(super) moves: BTreeMap<SimNumber, BTreeMap<Origin, (ShopId, ShopId)>>,
 }
 
 impl Book {
@@ -99,23 +108,59 @@ impl Book {
     /// A SIM is known. Of two of one number, the earlier counts.
     pub fn put_sim(&mut self, sim: Sim) {
         if self.sims.get(&sim.number).is_none_or(|known| known.origin >= sim.origin) {
-            self.sims.insert(sim.number.clone(), sim);
+            let number = sim.number.clone();
+            self.sim_founders.insert(number.clone(), sim.shop);
+            self.sims.insert(number.clone(), sim);
+            self.find_owner(&number);
+        }
+    }
+
+    /// A SIM goes to another shop, if it was the first one's then.
+    pub fn move_sim(&mut self, sim: &SimNumber, from: ShopId, to: ShopId, origin: Origin) {
+        self.moves.entry(sim.clone()).or_default().insert(origin, (from, to));
+        self.find_owner(sim);
+    }
+
+    /// Follows a SIM's moves from the shop where it was made known, in the order of their stamps.
+    fn find_owner(&mut self, number: &SimNumber) {
+        let (Some(sim), Some(first)) = (self.sims.get_mut(number), self.sim_founders.get(number)) else { return };
+        sim.shop = *first;
+        for (from, to) in self.moves.get(number).into_iter().flat_map(BTreeMap::values) {
+            if sim.shop == *from {
+                sim.shop = *to;
+            }
         }
     }
 
     /// Puts a credit in the place of what it was.
     pub fn put_credit(&mut self, credit: Credit) {
-        if let Some(old) = self.credits.remove(&credit.id) {
-            self.index.remove(&old);
-            self.count_credit(&old, Account::take);
-            self.digest(old.shop, &old, SetDigest::remove);
-            if let Some(ids) = self.references.get_mut(&old.reference) {
-                ids.remove(&old.id);
-            }
+        let (pot, item) = (self.pot_of_credit(&credit), ItemId::Credit(credit.id));
+        if self.credits.get(&credit.id).is_none_or(|known| known.origin != credit.origin) {
+            let deed = Deed::Spend { item, cents: credit.amount.cents() };
+            self.shares.put(pot.clone(), credit.origin.place(), deed, &self.closings);
         }
-        self.index.insert(&credit);
+        let known = self.credits.get(&credit.id).map_or(&[][..], |known| &known.returns);
+        for (place, _) in credit.returns.iter().filter(|one| !known.contains(one)) {
+            self.shares.put(pot.clone(), *place, Deed::Return { credit: credit.id }, &self.closings);
+        }
+        self.show_credit(credit);
+    }
+
+    /// Shows a credit as its granter's share says it stands.
+    fn show_credit(&mut self, credit: Credit) {
+        self.hide_credit(&credit.id);
+        let standing = self.shares.standing(&self.pot_of_credit(&credit), &ItemId::Credit(credit.id));
+        let returned = standing.given_back.and_then(|by| credit.returns.iter().find(|(place, _)| *place == by));
+        let returned_at = returned.map(|(_, at)| *at);
+        let credit = credit.settled(returned_at, standing.void);
+        if !credit.void {
+            self.index.insert(&credit);
+        }
         self.count_credit(&credit, Account::add);
         self.digest(credit.shop, &credit, SetDigest::insert);
+        if credit.status == CreditStatus::Cancelled && returned_at.is_none() && !credit.void {
+            self.to_return.entry(credit.shop).or_default().insert(credit.id);
+        }
         self.references.entry(credit.reference.clone()).or_default().insert(credit.id);
         if let Some(old_id) = credit.old_id {
             self.old_credits.entry(old_id).or_insert(credit.id);
@@ -123,12 +168,54 @@ impl Book {
         self.credits.insert(credit.id, credit);
     }
 
+    fn hide_credit(&mut self, id: &CreditId) {
+        let Some(old) = self.credits.remove(id) else { return };
+        if !old.void {
+            self.index.remove(&old);
+        }
+        self.count_credit(&old, Account::take);
+        self.digest(old.shop, &old, SetDigest::remove);
+        if let Some(ids) = self.to_return.get_mut(&old.shop) {
+            ids.remove(&old.id);
+        }
+        if let Some(ids) = self.references.get_mut(&old.reference) {
+            ids.remove(&old.id);
+        }
+    }
+
     /// Puts a movement in the place of what it was.
     pub fn put_movement(&mut self, movement: MovementRecord) {
+        let known = self.movements.get(&movement.id);
+        let done = known.map_or(&[][..], |known| &known.acts);
+        let pot = pot_of_movement(&movement);
+        if known.is_none_or(|known| known.origin != movement.origin) {
+            self.shares.put(pot.clone(), movement.origin.place(), deed_of(&movement), &self.closings);
+        }
+        for (act, place) in movement.acts.iter().filter(|one| !done.contains(one)) {
+            let deed = match act {
+                MovementAct::Validate => Deed::Validate { movement: movement.id },
+                MovementAct::Reverse => Deed::Reverse { movement: movement.id },
+                MovementAct::Take => Deed::Take { gift: movement.id },
+                MovementAct::Bear => Deed::Bear { gift: movement.id },
+            };
+            self.shares.put(pot.clone(), *place, deed, &self.closings);
+        }
+        self.show_movement(movement);
+    }
+
+    /// Shows a movement as its recorder's share says it stands.
+    fn show_movement(&mut self, mut movement: MovementRecord) {
         if let Some(old) = self.movements.remove(&movement.id) {
             self.count_movement(&old, Account::take);
             self.digest(old.shop, &old, SetDigest::remove);
         }
+        let standing = self.shares.standing(&pot_of_movement(&movement), &ItemId::Movement(movement.id));
+        let recorded =
+            matches!(&movement.kind, MovementKind::Capture(capture) if capture.state == CaptureState::Validated);
+        movement.validated = recorded || standing.validated;
+        movement.reversed = standing.given_back.is_some();
+        movement.taken_by = standing.taken_by;
+        movement.void = standing.void;
         self.count_movement(&movement, Account::add);
         self.digest(movement.shop, &movement, SetDigest::insert);
         self.movements_by_sim.entry(movement.sim.clone()).or_default().insert((movement.at, movement.id));
@@ -139,8 +226,34 @@ impl Book {
         self.movements.insert(movement.id, movement);
     }
 
+    /// Settles the shares that an entry which came late concerns, and shows anew what that changed. Sums, lists and
+    /// shares are to be read only after this.
+    pub fn settle(&mut self) {
+        if self.shares.is_settled() {
+            return;
+        }
+        for (_, item) in self.shares.settle(&self.closings) {
+            match item {
+                ItemId::Credit(id) => {
+                    if let Some(credit) = self.credits.get(&id).cloned() {
+                        self.show_credit(credit);
+                    }
+                }
+                ItemId::Movement(id) => {
+                    if let Some(movement) = self.movements.get(&id).cloned() {
+                        self.show_movement(movement);
+                    }
+                }
+            }
+        }
+    }
+
+    fn pot_of_credit(&self, credit: &Credit) -> PotId {
+        PotId { shop: credit.shop, sim: credit.sim.clone(), currency: credit.amount.currency() }
+    }
+
     fn count_credit(&mut self, credit: &Credit, count: impl Fn(&mut Account, Part, crate::money::Amount) -> Counted) {
-        if credit.status != CreditStatus::Cancelled {
+        if credit.status != CreditStatus::Cancelled && !credit.void {
             let account = self.account_mut(credit.shop, &credit.sim, credit.amount.currency());
             expect_counted(count(account, Part::Credits, credit.amount));
         }
@@ -158,6 +271,8 @@ impl Book {
                 MovementKind::Capture(_) => Part::Captures,
                 MovementKind::Withdrawal(_) => Part::Withdrawals,
                 MovementKind::Deposit(_) => Part::Deposits,
+                MovementKind::Moved(_) => Part::Moved,
+                MovementKind::Gift(_) => return,
             };
             expect_counted(count(self.account_mut(movement.shop, &movement.sim, amount.currency()), part, amount));
         }
@@ -176,11 +291,6 @@ impl Book {
     pub fn account(&self, shop: ShopId, sim: &SimNumber, currency: Currency) -> Account {
         let key = (shop, sim.clone(), currency);
         self.accounts.get(&key).copied().unwrap_or_else(|| Account::empty(currency))
-    }
-
-    /// What this device may spend of a SIM. Until shares exist: all that it knows the SIM to hold.
-    pub fn spendable(&self, shop: ShopId, sim: &SimNumber, currency: Currency) -> Balance {
-        self.account(shop, sim, currency).available()
     }
 
     /// The credit of that id.
@@ -309,6 +419,24 @@ impl Book {
     /// Every account that something moved.
     pub fn accounts(&self) -> impl Iterator<Item = (&(ShopId, SimNumber, Currency), &Account)> {
         self.accounts.iter()
+    }
+}
+
+fn pot_of_movement(movement: &MovementRecord) -> PotId {
+    PotId { shop: movement.shop, sim: movement.sim.clone(), currency: movement.kind.amount().currency() }
+}
+
+/// What recording a movement does to its recorder's share.
+fn deed_of(record: &MovementRecord) -> Deed {
+    let (movement, cents) = (record.id, record.kind.amount().cents());
+    match &record.kind {
+        MovementKind::Opening(_) => Deed::Add { movement, cents },
+        MovementKind::Capture(capture) if capture.state == CaptureState::Validated => Deed::Add { movement, cents },
+        MovementKind::Capture(_) => Deed::Await { movement, cents },
+        MovementKind::Withdrawal(_) | MovementKind::Deposit(_) | MovementKind::Moved(_) => {
+            Deed::Spend { item: ItemId::Movement(movement), cents }
+        }
+        MovementKind::Gift(gift) => Deed::Give { gift: movement, to: gift.to, cents },
     }
 }
 

@@ -7,9 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::ledger::{Book, Refusal};
 use crate::model::{
-    Beneficiary, CaptureState, Credit, CreditId, CreditStatus, DeviceKey, Edit, Grant, Incarnation, Movement,
-    MovementId, MovementKind, MovementRecord, Operation, Operator, PaymentId, PaymentMode, Reference, ShopId,
-    SimNumber, Timestamp,
+    Beneficiary, CaptureState, Credit, CreditId, CreditStatus, Edit, Grant, Holder, Movement, MovementId, MovementKind,
+    MovementRecord, Operation, Operator, PaymentId, PaymentMode, Reference, ShopId, SimNumber, Timestamp,
 };
 use crate::money::{Amount, Currency};
 
@@ -146,6 +145,11 @@ pub enum CreditStep {
         /// When.
         at: Timestamp,
     },
+    /// Its amount is given back to its granter's share.
+    Return {
+        /// When.
+        at: Timestamp,
+    },
     /// Contact fields, due date or notes change.
     Edit {
         /// What changes.
@@ -228,19 +232,20 @@ impl Book {
     }
 
     /// A capture, a withdrawal or a deposit.
-    pub fn plan_movement(&self, shop: ShopId, movement: PlannedMovement) -> Result<Plan, Refusal> {
+    pub fn plan_movement(&self, shop: ShopId, movement: PlannedMovement, holder: &Holder) -> Result<Plan, Refusal> {
         movement.check_fields()?;
         self.check_sim_of_shop(&movement.sim, shop)?;
         match &movement.kind {
-            MovementKind::Opening(_) => {
+            MovementKind::Opening(_) | MovementKind::Moved(_) => {
                 return Err(Refusal::NotAllowed { needs: "a SIM that is new".to_owned() });
             }
             MovementKind::Capture(_) => {}
             MovementKind::Withdrawal(withdrawal) => {
                 withdrawal.owed_by.map_or(Ok(()), |shop| self.check_shop(shop))?;
-                self.check_spendable(shop, &movement.sim, withdrawal.amount)?;
+                self.check_spendable(shop, &movement.sim, withdrawal.amount, holder)?;
             }
-            MovementKind::Deposit(deposit) => self.check_spendable(shop, &movement.sim, deposit.amount)?,
+            MovementKind::Deposit(deposit) => self.check_spendable(shop, &movement.sim, deposit.amount, holder)?,
+            MovementKind::Gift(gift) => self.check_spendable(shop, &movement.sim, gift.amount, holder)?,
         }
         Ok(Plan::Movement(movement))
     }
@@ -252,10 +257,10 @@ impl Book {
     }
 
     /// A pending capture is confirmed, by the device that recorded it.
-    pub fn plan_validation(&self, key: &str, device: DeviceKey, incarnation: Incarnation, at: Timestamp) -> Planned {
+    pub fn plan_validation(&self, key: &str, holder: Holder, at: Timestamp) -> Planned {
         let found = self.find_movement(key)?;
         let MovementKind::Capture(capture) = &found.kind else { return Err(wrong_kind(found, "capture")) };
-        check_recorder(found, device, incarnation)?;
+        self.check_recorder(found, holder)?;
         let state = if found.validated { CaptureState::Validated } else { capture.state };
         if found.reversed {
             return Err(Refusal::MovementReversed { movement: found.id });
@@ -282,24 +287,17 @@ impl Book {
     }
 
     /// A movement is taken back by the device that recorded it; a capture only while the balance covers it.
-    pub fn plan_movement_reversal(
-        &self,
-        key: &str,
-        device: DeviceKey,
-        incarnation: Incarnation,
-        why: &str,
-        agent: Option<String>,
-    ) -> Planned {
+    pub fn plan_movement_reversal(&self, key: &str, holder: Holder, why: &str, agent: Option<String>) -> Planned {
         let found = self.find_movement(key)?;
-        if matches!(found.kind, MovementKind::Opening(_)) {
+        if matches!(found.kind, MovementKind::Opening(_) | MovementKind::Gift(_) | MovementKind::Moved(_)) {
             return Err(wrong_kind(found, "capture, withdrawal or deposit"));
         }
-        check_recorder(found, device, incarnation)?;
+        self.check_recorder(found, holder)?;
         if found.reversed {
             return Err(Refusal::MovementReversed { movement: found.id });
         }
         if matches!(found.kind, MovementKind::Capture(_)) && found.counts() {
-            self.check_spendable(found.shop, &found.sim, found.kind.amount())?;
+            self.check_spendable(found.shop, &found.sim, found.kind.amount(), &holder)?;
         }
         let operation = Operation::ReverseMovement { movement: found.id, why: why.to_owned(), agent };
         operation.check_fields()?;
@@ -307,7 +305,7 @@ impl Book {
     }
 
     /// A credit is granted.
-    pub fn plan_grant(&self, shop: ShopId, request: CreditRequest, now: Timestamp) -> Planned {
+    pub fn plan_grant(&self, shop: ShopId, request: CreditRequest, holder: &Holder, now: Timestamp) -> Planned {
         let CreditRequest { reference, amount, sim, beneficiary, due_at, notes, agent } = request;
         let grant = Grant { reference, amount, sim, beneficiary, agent, granted_at: now, due_at, notes, old_id: None };
         Operation::Grant(grant.clone()).check_fields()?;
@@ -316,7 +314,7 @@ impl Book {
         if let Some(known) = self.credits_with(&grant.reference).next() {
             return Err(Refusal::ReferenceTaken { reference: grant.reference.clone(), credit: known.id });
         }
-        self.check_spendable(shop, &grant.sim, grant.amount)?;
+        self.check_spendable(shop, &grant.sim, grant.amount, holder)?;
         Ok(Plan::Grant { shop, grant, then: Vec::new() })
     }
 
@@ -412,18 +410,37 @@ impl Book {
         if known.active { Ok(()) } else { Err(Refusal::SimInactive { sim: sim.clone() }) }
     }
 
-    pub(super) fn check_spendable(&self, shop: ShopId, sim: &SimNumber, asked: Amount) -> Result<(), Refusal> {
+    pub(super) fn check_spendable(
+        &self,
+        shop: ShopId,
+        sim: &SimNumber,
+        asked: Amount,
+        holder: &Holder,
+    ) -> Result<(), Refusal> {
         let currency: Currency = asked.currency();
-        let share = self.spendable(shop, sim, currency);
+        let share = self.spendable(shop, sim, currency, holder);
         if share.covers(asked) {
             return Ok(());
         }
-        Err(Refusal::InsufficientShare { asked, share, available: self.account(shop, sim, currency).available() })
+        let available = self.account(shop, sim, currency).available();
+        // Who holds the rest is known by name to the replica alone.
+        Err(Refusal::InsufficientShare { asked, share, available, sim: sim.clone(), shop, holders: Vec::new() })
+    }
+
+    /// What gives back is done by the device that took, or by who took over from it.
+    fn check_recorder(&self, found: &MovementRecord, holder: Holder) -> Result<(), Refusal> {
+        if found.void {
+            return Err(Refusal::WithoutEffect { movement: found.id });
+        }
+        if self.acts_for(found.shop, holder).contains(&found.origin.holder()) {
+            return Ok(());
+        }
+        Err(Refusal::MovementOfAnotherDevice { movement: found.id, device: found.origin.device.to_text() })
     }
 }
 
 /// What a decision comes to.
-type Planned = Result<Plan, Refusal>;
+pub(super) type Planned = Result<Plan, Refusal>;
 
 impl CreditStep {
     /// The operation that this step writes, a payment under that id.
@@ -434,6 +451,7 @@ impl CreditStep {
             }
             CreditStep::ReversePayment { payment, why, agent } => Operation::ReversePayment { payment, why, agent },
             CreditStep::Cancel { why, agent, at } => Operation::Cancel { why, agent, at },
+            CreditStep::Return { at } => Operation::Return { at },
             CreditStep::Edit { edits, agent } => Operation::Edit { edits, agent },
         }
     }
@@ -443,19 +461,12 @@ impl CreditStep {
     }
 }
 
-fn on(credit: &Credit, step: CreditStep) -> Plan {
+pub(super) fn on(credit: &Credit, step: CreditStep) -> Plan {
     Plan::OnCredit { shop: credit.shop, credit: credit.id, step }
 }
 
 fn wrong_kind(found: &MovementRecord, expected: &str) -> Refusal {
     Refusal::MovementKind { movement: found.id, found: found.kind.word().to_owned(), expected: expected.to_owned() }
-}
-
-fn check_recorder(found: &MovementRecord, device: DeviceKey, incarnation: Incarnation) -> Result<(), Refusal> {
-    if found.origin.device == device && found.origin.incarnation == incarnation {
-        return Ok(());
-    }
-    Err(Refusal::MovementOfAnotherDevice { movement: found.id, device: found.origin.device.to_text() })
 }
 
 fn already(credit: &Credit, edit: &Edit) -> bool {

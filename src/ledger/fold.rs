@@ -2,18 +2,24 @@
 //! decides nothing.
 
 use crate::model::{
-    ContactField, Credit, CreditId, CreditStatus, Edit, Grant, History, MovementId, MovementKind, MovementRecord,
-    Operation, Origin, Payment, Register, ShopId, SimNumber, Stamped, Timestamp,
+    ContactField, Credit, CreditId, CreditStatus, Edit, Grant, History, MovementAct, MovementId, MovementKind,
+    MovementRecord, Operation, Origin, Payment, Place, Register, ShopId, SimNumber, Stamped, Timestamp,
 };
 use crate::money::{Amount, Balance};
 
 /// The credit that this history made; `None` before its grant.
-pub fn fold_credit(id: CreditId, shop: ShopId, history: &History<'_>) -> Option<Credit> {
+/// A reversal for which `counts` says no is without effect; what is not visible in the history is so already.
+pub fn fold_credit(
+    id: CreditId,
+    shop: ShopId,
+    history: &History<'_>,
+    counts: impl Fn(&Stamped) -> bool,
+) -> Option<Credit> {
     let (grant, origin) = history.operations.iter().find_map(|stamped| match &stamped.operation {
         Operation::Grant(grant) => Some((grant, stamped.origin)),
         _ => None,
     })?;
-    let payments = fold_payments(history);
+    let payments = fold_payments(history, &counts);
     let paid = payments
         .iter()
         .filter(|payment| !payment.reversed)
@@ -23,13 +29,23 @@ pub fn fold_credit(id: CreditId, shop: ShopId, history: &History<'_>) -> Option<
         Operation::Cancel { at, .. } => Some(*at),
         _ => None,
     });
-    let status = match cancelled_at {
-        Some(_) => CreditStatus::Cancelled,
-        None if paid.covers(grant.amount) => CreditStatus::Paid,
-        None if paid.value().is_zero() => CreditStatus::Granted,
-        None => CreditStatus::PartlyPaid,
+    let places = |wanted: fn(&Operation) -> Option<Timestamp>| {
+        let found = history.operations.iter();
+        found.filter_map(move |stamped| Some((stamped.origin.place(), wanted(&stamped.operation)?)))
     };
-    let paid_at = completed_at(grant.amount, &payments);
+    let cancellations = places(|operation| match operation {
+        Operation::Cancel { at, .. } => Some(*at),
+        _ => None,
+    });
+    let returns = places(|operation| match operation {
+        Operation::Return { at } => Some(*at),
+        _ => None,
+    });
+    let mut cancellations: Vec<Place> = cancellations.map(|(place, _)| place).collect();
+    let mut returns: Vec<(Place, Timestamp)> = returns.collect();
+    cancellations.sort_unstable();
+    returns.sort_unstable();
+    let completed_at = completed_at(grant.amount, &payments);
     let mut beneficiary = grant.beneficiary.clone();
     let (mut due_at, mut notes) = (grant.due_at, grant.notes.clone());
     for edit in standing_edits(history) {
@@ -43,7 +59,7 @@ pub fn fold_credit(id: CreditId, shop: ShopId, history: &History<'_>) -> Option<
     }
     let newest = history.operations.iter().map(|stamped| stamped.origin).max().unwrap_or(origin);
     let Grant { reference, amount, sim, agent, granted_at, old_id, .. } = grant.clone();
-    Some(Credit {
+    let credit = Credit {
         id,
         shop,
         reference,
@@ -57,12 +73,18 @@ pub fn fold_credit(id: CreditId, shop: ShopId, history: &History<'_>) -> Option<
         old_id,
         payments,
         paid,
-        status,
-        paid_at: (status == CreditStatus::Paid).then_some(paid_at).flatten(),
+        status: CreditStatus::Granted,
+        completed_at,
         cancelled_at,
+        cancellations,
+        returns,
+        returned_at: None,
+        void: false,
         origin,
         updated_at: newest.wall,
-    })
+    };
+    // Whether it was returned, or is void, its granter's share says: see `Book::put_credit`.
+    Some(credit.settled(None, false))
 }
 
 /// Of the values that stand side by side in a register, the one with the newest timestamp (`domain`, rule 3;
@@ -81,7 +103,7 @@ fn standing_edits<'a>(history: &History<'a>) -> impl Iterator<Item = &'a Edit> {
     })
 }
 
-fn fold_payments(history: &History<'_>) -> Vec<Payment> {
+fn fold_payments(history: &History<'_>, counts: &impl Fn(&Stamped) -> bool) -> Vec<Payment> {
     let mut payments: Vec<Payment> = Vec::new();
     for Stamped { operation, origin } in history.operations {
         let Operation::Pay(made) = operation else { continue };
@@ -102,7 +124,7 @@ fn fold_payments(history: &History<'_>) -> Vec<Payment> {
             None => payments.push(payment),
         }
     }
-    for stamped in history.operations {
+    for stamped in history.operations.iter().filter(|stamped| counts(stamped)) {
         if let Operation::ReversePayment { payment, .. } = &stamped.operation {
             payments.iter_mut().filter(|known| known.id == *payment).for_each(|known| known.reversed = true);
         }
@@ -120,7 +142,14 @@ fn completed_at(amount: Amount, payments: &[Payment]) -> Option<Timestamp> {
 }
 
 /// The movement of that id that this history of a SIM's month made; `None` before it was recorded.
-pub fn fold_movement(id: MovementId, shop: ShopId, sim: &SimNumber, operations: &[Stamped]) -> Option<MovementRecord> {
+/// An operation for which `counts` says no is without effect of its own.
+pub fn fold_movement(
+    id: MovementId,
+    shop: ShopId,
+    sim: &SimNumber,
+    operations: &[Stamped],
+    counts: impl Fn(&Stamped) -> bool,
+) -> Option<MovementRecord> {
     let earliest =
         |left: &(&crate::model::Movement, Origin), right: &(&crate::model::Movement, Origin)| left.1.cmp(&right.1);
     let (movement, origin) = operations
@@ -143,16 +172,25 @@ pub fn fold_movement(id: MovementId, shop: ShopId, sim: &SimNumber, operations: 
             if capture.state == crate::model::CaptureState::Validated),
         reimbursed: matches!(&movement.kind, MovementKind::Withdrawal(withdrawal) if withdrawal.reimbursed),
         reversed: false,
+        taken_by: None,
+        void: false,
+        acts: Vec::new(),
     };
-    for Stamped { operation, origin: by } in operations {
-        // What gives back is done by the device that took (`domain`, rule 2): another's has no effect.
-        let by_recorder = by.device == origin.device && by.incarnation == origin.incarnation;
-        match operation {
-            Operation::ValidateCapture { movement, .. } if *movement == id => record.validated |= by_recorder,
-            Operation::ReverseMovement { movement, .. } if *movement == id => record.reversed |= by_recorder,
-            Operation::Reimburse { movement, .. } if *movement == id => record.reimbursed = true,
-            _ => {}
-        }
+    for stamped in operations {
+        let act = match &stamped.operation {
+            Operation::ValidateCapture { movement, .. } if *movement == id => MovementAct::Validate,
+            Operation::ReverseMovement { movement, .. } if *movement == id => MovementAct::Reverse,
+            Operation::TakeGift { movement, .. } if *movement == id => MovementAct::Take,
+            Operation::BearGift { movement, .. } if *movement == id => MovementAct::Bear,
+            Operation::Reimburse { movement, .. } if *movement == id => {
+                record.reimbursed |= counts(stamped);
+                continue;
+            }
+            _ => continue,
+        };
+        // Whether it has effect, the share of who did it says: see `Book::put_movement`.
+        record.acts.push((act, stamped.origin.place()));
     }
+    record.acts.sort_unstable();
     Some(record)
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ledger::{Book, CreditStep, Plan, PlannedMovement, Refusal};
 use crate::model::{
-    Credit, CreditStatus, Grant, MovementKind, Operation, Operator, PaymentMode, ShopId, SimNumber, Timestamp,
+    Credit, CreditStatus, Grant, Holder, MovementKind, Operation, Operator, PaymentMode, ShopId, SimNumber, Timestamp,
 };
 use crate::money::Amount;
 
@@ -96,7 +96,7 @@ pub enum RowPlan {
 
 impl Book {
     /// What an imported row becomes.
-    pub fn plan_row(&self, row: &ImportRow) -> Result<RowPlan, Refusal> {
+    pub fn plan_row(&self, row: &ImportRow, holder: &Holder) -> Result<RowPlan, Refusal> {
         match row {
             ImportRow::Shop { shop, name, town } => self.plan_shop_row(*shop, name, town.as_deref()),
             ImportRow::Sim { sim, operator, shop, opening, at } => {
@@ -116,8 +116,9 @@ impl Book {
                 if let MovementKind::Withdrawal(withdrawal) = kind {
                     withdrawal.owed_by.map_or(Ok(()), |shop| self.check_shop(shop))?;
                 }
-                if !reversed && !matches!(kind, MovementKind::Capture(_)) {
-                    self.check_spendable(*shop, sim, kind.amount())?;
+                // A reversed one too: it takes before it gives back.
+                if !matches!(kind, MovementKind::Capture(_)) {
+                    self.check_spendable(*shop, sim, kind.amount(), holder)?;
                 }
                 let planned = PlannedMovement {
                     shop: *shop,
@@ -131,7 +132,7 @@ impl Book {
                 planned.check_fields()?;
                 Ok(RowPlan::Do(vec![Plan::Movement(planned)]))
             }
-            ImportRow::Credit(row) => self.plan_credit_row(row),
+            ImportRow::Credit(row) => self.plan_credit_row(row, holder),
         }
     }
 
@@ -151,7 +152,7 @@ impl Book {
         }
     }
 
-    fn plan_credit_row(&self, row: &ImportedCredit) -> Result<RowPlan, Refusal> {
+    fn plan_credit_row(&self, row: &ImportedCredit, holder: &Holder) -> Result<RowPlan, Refusal> {
         let grant = &row.grant;
         if let Some(known) = grant.old_id.and_then(|old_id| self.credit_of_old_id(old_id)) {
             return if is_same(known, row) {
@@ -175,9 +176,7 @@ impl Book {
             let remaining = grant.amount;
             return Err(Refusal::PaymentExceedsRemaining { asked: payment.amount, remaining });
         }
-        if row.cancelled.is_none() {
-            self.check_spendable(row.shop, &grant.sim, grant.amount)?;
-        }
+        self.check_spendable(row.shop, &grant.sim, grant.amount, holder)?;
         let mut then = Vec::new();
         if let Some(paid) = &row.paid {
             let ImportedPayment { amount, mode, reference, at } = paid.clone();
@@ -185,6 +184,8 @@ impl Book {
         }
         if let Some((at, why)) = &row.cancelled {
             then.push(CreditStep::Cancel { why: why.clone(), agent: grant.agent.clone(), at: *at });
+            // Nobody can have known it otherwise than cancelled: its amount comes back at once.
+            then.push(CreditStep::Return { at: *at });
         }
         Ok(RowPlan::Do(vec![Plan::Grant { shop: row.shop, grant: grant.clone(), then }]))
     }

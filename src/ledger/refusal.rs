@@ -217,6 +217,32 @@ pub enum Refusal {
         /// Which.
         movement: MovementId,
     },
+    /// The movement has no effect, so there is nothing to do to it.
+    #[error("movement {movement} has no effect")]
+    WithoutEffect {
+        /// Which.
+        movement: MovementId,
+    },
+    /// The credit is not cancelled, so nothing is on its way back.
+    #[error("credit {reference} is not cancelled")]
+    CreditNotCancelled {
+        /// Its reference.
+        reference: Reference,
+    },
+    /// The cancelled credit's amount came back before.
+    #[error("the amount of credit {reference} is returned already")]
+    CreditReturned {
+        /// Its reference.
+        reference: Reference,
+    },
+    /// Another device granted the credit: what gives back is done by the device that took.
+    #[error("credit {reference} was granted by another device")]
+    CreditOfAnotherDevice {
+        /// Its reference.
+        reference: Reference,
+        /// The device that granted it.
+        device: String,
+    },
     /// More than this device may spend of the SIM.
     #[error("{asked} is more than the {share} that this device may spend")]
     InsufficientShare {
@@ -226,12 +252,54 @@ pub enum Refusal {
         share: Balance,
         /// What the SIM holds.
         available: Balance,
+        /// The SIM.
+        sim: SimNumber,
+        /// The shop whose account it is.
+        shop: ShopId,
+        /// Who holds the rest.
+        holders: Vec<OtherShare>,
+    },
+    /// A SIM moves only with its whole balance in the hand that moves it.
+    #[error("SIM {sim} holds {available}, of which this device holds {share}")]
+    SimNotInHand {
+        /// The SIM.
+        sim: SimNumber,
+        /// What this device holds.
+        share: Balance,
+        /// What the SIM holds.
+        available: Balance,
     },
     /// No device of that name or key.
     #[error("no device \"{key}\"")]
     UnknownDevice {
         /// What was asked for.
         key: String,
+    },
+    /// The device has shown no store yet that could hold a share or succeed another.
+    #[error("device {device} has never been met")]
+    DeviceNeverMet {
+        /// Which.
+        device: String,
+    },
+    /// Only the shop's keeper closes its devices.
+    #[error("only {keeper} closes devices of shop {shop}")]
+    NotKeeper {
+        /// The shop.
+        shop: ShopId,
+        /// What people call its keeper.
+        keeper: String,
+    },
+    /// The device has nothing that could be closed.
+    #[error("device {device} has no open log")]
+    NothingToClose {
+        /// Which.
+        device: String,
+    },
+    /// A device cannot succeed itself, nor can one that is closed.
+    #[error("device {device} cannot take over")]
+    CannotSucceed {
+        /// Which.
+        device: String,
     },
     /// The invitation is not one of this device, or was damaged on its way.
     #[error("the invitation is not one that this device made")]
@@ -257,6 +325,17 @@ pub enum Refusal {
     /// Too much is waiting.
     #[error("too much is waiting; try again")]
     Busy,
+}
+
+/// What another device holds of a SIM.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OtherShare {
+    /// What people call it.
+    pub device: String,
+    /// How much it may spend.
+    pub share: Balance,
+    /// When it was last in contact, if it ever was.
+    pub last_seen: Option<Timestamp>,
 }
 
 impl Refusal {
@@ -299,8 +378,17 @@ impl Refusal {
             Refusal::MovementReversed { .. } => "movement_reversed",
             Refusal::CaptureNotPending { .. } => "capture_not_pending",
             Refusal::AlreadyReimbursed { .. } => "already_reimbursed",
+            Refusal::WithoutEffect { .. } => "without_effect",
+            Refusal::CreditNotCancelled { .. } => "credit_not_cancelled",
+            Refusal::CreditReturned { .. } => "credit_returned",
+            Refusal::CreditOfAnotherDevice { .. } => "credit_of_another_device",
             Refusal::InsufficientShare { .. } => "insufficient_share",
+            Refusal::SimNotInHand { .. } => "sim_not_in_hand",
             Refusal::UnknownDevice { .. } => "unknown_device",
+            Refusal::DeviceNeverMet { .. } => "device_never_met",
+            Refusal::NotKeeper { .. } => "not_keeper",
+            Refusal::NothingToClose { .. } => "nothing_to_close",
+            Refusal::CannotSucceed { .. } => "cannot_succeed",
             Refusal::UnknownInvitation => "unknown_invitation",
             Refusal::InvitationUsed => "invitation_used",
             Refusal::InvitationExpired { .. } => "invitation_expired",

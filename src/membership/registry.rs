@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use thiserror::Error;
 
 use crate::membership::{Certificate, CertificateError, Credentials, ReadScope, Role};
-use crate::model::{DeviceKey, NetworkId, Operation, Origin, Scope, ShopId, Timestamp};
+use crate::model::{Closing, DeviceKey, NetworkId, Operation, Origin, Scope, ShopId, Timestamp};
 
 /// How the network began.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -160,15 +160,20 @@ impl Registry {
     pub fn judge(&self, operation: &Operation, writer: &DeviceKey) -> Result<(), RegistryFault> {
         let right = |held: bool| if held { Ok(()) } else { Err(RegistryFault::Right) };
         match operation {
-            Operation::Found { .. } | Operation::AddShop { .. } => {
-                if *writer == self.authority {
-                    Ok(())
-                } else {
-                    Err(RegistryFault::NotAuthority)
-                }
+            Operation::Found { .. } | Operation::AddShop { .. } | Operation::NameKeeper { .. } => {
+                if *writer == self.authority { Ok(()) } else { Err(RegistryFault::NotAuthority) }
             }
             Operation::AddSim { shop, .. } => right(
                 self.holds(writer, |certificate| certificate.role.may_write(certificate.shop, Scope::Shop(*shop))),
+            ),
+            Operation::MoveSim { from, to, .. } => right(self.holds(writer, |certificate| {
+                [*from, *to].iter().all(|shop| certificate.role.may_write(certificate.shop, Scope::Shop(*shop)))
+            })),
+            // Whether the writer was the shop's keeper then, `ledger` works out from all that the authority said.
+            Operation::Stop { shop, .. } | Operation::Close(Closing { shop, .. }) => right(
+                *writer == self.authority
+                    || self
+                        .holds(writer, |certificate| certificate.role.may_write(certificate.shop, Scope::Shop(*shop))),
             ),
             Operation::Certify { device, certificate, .. } => self.believe(device, certificate).map(|_| ()),
             Operation::Revoke { device } => right(self.may_manage(writer, device)),

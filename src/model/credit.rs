@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{CreditId, Origin, PaymentId, Reference, ShopId, SimNumber, Timestamp};
+use crate::model::{CreditId, Origin, PaymentId, Place, Reference, ShopId, SimNumber, Timestamp};
 use crate::money::{Amount, Balance};
 
 macro_rules! words {
@@ -139,10 +139,18 @@ pub struct Credit {
     pub paid: Balance,
     /// `Granted`, `PartlyPaid`, `Paid` or `Cancelled`.
     pub status: CreditStatus,
-    /// When the payment that completed it was received.
-    pub paid_at: Option<Timestamp>,
+    /// When the payment that completed its amount was received, whatever the status.
+    pub completed_at: Option<Timestamp>,
     /// When it was cancelled, while the cancellation stands.
     pub cancelled_at: Option<Timestamp>,
+    /// Every entry that cancelled it, whichever value stands now.
+    pub cancellations: Vec<Place>,
+    /// Every entry that gave its amount back, whether it has effect or not, and when.
+    pub returns: Vec<(Place, Timestamp)>,
+    /// When its amount was given back to a share: from then on it is cancelled, whatever else comes.
+    pub returned_at: Option<Timestamp>,
+    /// Whether it has no effect: its granter's share did not cover it, or it stands beyond its log's closing.
+    pub void: bool,
     /// The entry that granted it.
     pub origin: Origin,
     /// The wall time of the newest operation on it.
@@ -150,6 +158,31 @@ pub struct Credit {
 }
 
 impl Credit {
+    /// What the status is once it is known whether the amount was returned: the return is a cancellation that nothing
+    /// overrides (`domain`, rule 3).
+    #[must_use]
+    pub fn settled(mut self, returned_at: Option<Timestamp>, void: bool) -> Credit {
+        self.returned_at = returned_at;
+        self.void = void;
+        self.status = match (self.cancelled_at.or(returned_at), self.paid.value()) {
+            (Some(_), _) => CreditStatus::Cancelled,
+            (None, _) if self.paid.covers(self.amount) => CreditStatus::Paid,
+            (None, paid) if paid.is_zero() => CreditStatus::Granted,
+            (None, _) => CreditStatus::PartlyPaid,
+        };
+        self
+    }
+
+    /// When the payment that completed it was received, if it is paid.
+    pub fn paid_at(&self) -> Option<Timestamp> {
+        self.completed_at.filter(|_| self.status == CreditStatus::Paid)
+    }
+
+    /// When it was cancelled, if it is.
+    pub fn annulled_at(&self) -> Option<Timestamp> {
+        self.cancelled_at.or(self.returned_at)
+    }
+
     /// The status on screen at that instant (`enRetard` is computed, fault F15 of the replaced system).
     pub fn status_at(&self, now: Timestamp) -> CreditStatus {
         match self.status {

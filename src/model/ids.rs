@@ -48,6 +48,39 @@ impl fmt::Debug for DeviceKey {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Incarnation(pub u64);
 
+/// Who holds a share of a balance and writes logs: one life of one device's store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Holder {
+    /// The device.
+    pub device: DeviceKey,
+    /// The life of its store.
+    pub incarnation: Incarnation,
+}
+
+impl Holder {
+    /// The device's letters, a dot, and the incarnation in 16 hexadecimal digits.
+    pub fn to_text(&self) -> String {
+        format!("{}.{:016x}", self.device, self.incarnation.0)
+    }
+
+    /// Reads exactly what [`Holder::to_text`] wrote.
+    pub fn from_text(text: &str) -> Option<Holder> {
+        let (device, incarnation) = text.split_once('.')?;
+        let device = DeviceKey::from_text(device)?;
+        let holder = Holder { device, incarnation: Incarnation(u64::from_str_radix(incarnation, 16).ok()?) };
+        (holder.to_text() == text).then_some(holder)
+    }
+}
+
+/// An entry by whose log of a shop it stands in, and its number there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Place {
+    /// Whose log.
+    pub holder: Holder,
+    /// The number in it.
+    pub number: u64,
+}
+
 /// A shop's number, `shop_id` on the wire: 1 and up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

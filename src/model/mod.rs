@@ -10,10 +10,14 @@ mod text;
 mod time;
 
 pub use credit::{Beneficiary, BeneficiaryKind, Credit, CreditStatus, Payment, PaymentMode};
-pub use ids::{CreditId, DeviceKey, Incarnation, MovementId, NetworkId, PaymentId, ShopId};
+pub use ids::{CreditId, DeviceKey, Holder, Incarnation, MovementId, NetworkId, PaymentId, Place, ShopId};
 pub use operation::{
-    ContactField, DocumentId, Edit, Grant, History, Movement, Operation, PaymentMade, Register, Scope, Stamped,
+    Closing, ContactField, DocumentId, Edit, Grant, History, Movement, Operation, PaymentMade, Register, SEEN_MAX,
+    Scope, Seen, Stamped,
 };
-pub use sim::{Capture, CaptureState, Deposit, MovementKind, MovementRecord, Operator, Sim, SimNumber, Withdrawal};
+pub use sim::{
+    Capture, CaptureState, Deposit, Gift, MovementAct, MovementKind, MovementRecord, Operator, Sim, SimNumber,
+    Withdrawal,
+};
 pub use text::{FieldError, FieldFault, Reference};
 pub use time::{Hlc, Month, Origin, Timestamp};

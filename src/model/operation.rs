@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::text::{self, FieldError, FieldFault};
 use crate::model::{
-    Beneficiary, CreditId, DeviceKey, Month, MovementId, MovementKind, Operator, Origin, PaymentId, PaymentMode,
-    Reference, ShopId, SimNumber, Timestamp,
+    Beneficiary, CreditId, DeviceKey, Holder, Month, MovementId, MovementKind, Operator, Origin, PaymentId,
+    PaymentMode, Reference, ShopId, SimNumber, Timestamp,
 };
 use crate::money::Amount;
 
@@ -158,6 +158,36 @@ pub struct Movement {
     pub old_id: Option<u64>,
 }
 
+/// How far a device holds another's logs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    /// Whose logs.
+    pub of: Holder,
+    /// The last entry held of its log of the shop.
+    pub number: u64,
+    /// The last entry held of its log of the registry.
+    pub registry: u64,
+    /// Whether this answers a stop: from here on the writer takes no gift from beyond that entry.
+    pub stop: bool,
+}
+
+/// The end of a lost device's logs, and who goes on with what it held (`domain`, rule 7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Closing {
+    /// Of which shop.
+    pub shop: ShopId,
+    /// Whose logs end.
+    pub of: Holder,
+    /// The last entry of its log of the shop that counts.
+    pub end: u64,
+    /// The last entry of its log of the registry in which a stop or closing of its own counts.
+    pub registry_end: u64,
+    /// Who takes over.
+    pub successor: Holder,
+    /// Whether a person insisted before every device had recorded how far it holds the log.
+    pub insisted: bool,
+}
+
 /// What one person did, on one document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Operation {
@@ -208,6 +238,49 @@ pub enum Operation {
         /// The shop.
         shop: ShopId,
     },
+    /// Registry, by the authority: that device is the shop's keeper.
+    NameKeeper {
+        /// The shop.
+        shop: ShopId,
+        /// The device.
+        device: DeviceKey,
+    },
+    /// Registry, by the keeper or the authority: the first step of closing.
+    Stop {
+        /// Of which shop.
+        shop: ShopId,
+        /// Whose logs.
+        of: Holder,
+        /// Who is to take over.
+        successor: Holder,
+    },
+    /// Registry, by the keeper or the authority: the second step of closing.
+    Close(Closing),
+    /// Registry: a SIM goes to another shop.
+    MoveSim {
+        /// The SIM.
+        sim: SimNumber,
+        /// Its shop so far.
+        from: ShopId,
+        /// Its new shop.
+        to: ShopId,
+    },
+    /// Shop: how far the writer holds others' logs.
+    Sight {
+        /// The writer, so that each has a place of its own in the document.
+        by: Holder,
+        /// At least one, each holder at most once, in the order of their names.
+        seen: Vec<Seen>,
+    },
+    /// Shop: the successor takes over what a closed log held.
+    TakeOver {
+        /// The successor itself.
+        by: Holder,
+        /// Whose log was closed.
+        of: Holder,
+        /// Up to which entry.
+        end: u64,
+    },
     /// Shop: where the shop is.
     DescribeShop {
         /// Its town.
@@ -238,6 +311,20 @@ pub enum Operation {
         /// Who.
         agent: Option<String>,
     },
+    /// SIM and month: a gift is taken by the one it was made for.
+    TakeGift {
+        /// Which.
+        movement: MovementId,
+        /// When.
+        at: Timestamp,
+    },
+    /// SIM and month: the successor bears a gift that was made beyond a closing and taken.
+    BearGift {
+        /// Which.
+        movement: MovementId,
+        /// When.
+        at: Timestamp,
+    },
     /// Credit: the document's first.
     Grant(Grant),
     /// Credit: money came in.
@@ -260,6 +347,11 @@ pub enum Operation {
         /// When.
         at: Timestamp,
     },
+    /// Credit: the amount of a cancelled credit is given back to its granter's share, once.
+    Return {
+        /// When.
+        at: Timestamp,
+    },
     /// Credit: contact fields, due date or notes change.
     Edit {
         /// At least one, each field at most once.
@@ -268,6 +360,9 @@ pub enum Operation {
         agent: Option<String>,
     },
 }
+
+/// Most holders of whom one sighting speaks.
+pub const SEEN_MAX: usize = 64;
 
 impl Operation {
     /// Checks the bounds of every field: what a person types and what another device signed obey the same.
@@ -287,8 +382,19 @@ impl Operation {
             Operation::Certify { name: device_name, .. } | Operation::RenameDevice { name: device_name, .. } => {
                 text::line("name", device_name, name)
             }
-            Operation::Revoke { .. } | Operation::AddSim { .. } => Ok(()),
+            Operation::Revoke { .. } | Operation::AddSim { .. } | Operation::MoveSim { .. } => Ok(()),
+            Operation::NameKeeper { .. } | Operation::Stop { .. } | Operation::Close(_) => Ok(()),
             Operation::ValidateCapture { .. } | Operation::Reimburse { .. } => Ok(()),
+            Operation::TakeGift { .. } | Operation::BearGift { .. } | Operation::Return { .. } => Ok(()),
+            Operation::TakeOver { .. } => Ok(()),
+            Operation::Sight { seen, .. } => {
+                let sorted = seen.windows(2).all(|pair| pair[0].of < pair[1].of);
+                if sorted && !seen.is_empty() && seen.len() <= SEEN_MAX {
+                    Ok(())
+                } else {
+                    Err(FieldError::malformed("seen", "some holders, each once, in order"))
+                }
+            }
             Operation::DescribeShop { town } => text::line("town", town, name),
             Operation::Move(movement) => movement.check_fields(),
             Operation::ReverseMovement { why, agent, .. }
@@ -344,6 +450,7 @@ impl Movement {
         text::optional_line("agent", self.agent.as_deref(), text::NAME_CHARS_MAX)?;
         match &self.kind {
             MovementKind::Opening(_) | MovementKind::Withdrawal(_) => Ok(()),
+            MovementKind::Gift(_) | MovementKind::Moved(_) => Ok(()),
             MovementKind::Deposit(deposit) => {
                 text::optional_line("phone", deposit.phone.as_deref(), text::PHONE_CHARS_MAX)
             }

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::model::credit::words;
-use crate::model::{FieldError, MovementId, Origin, ShopId, Timestamp};
+use crate::model::{FieldError, Holder, MovementId, Origin, Place, ShopId, Timestamp};
 use crate::money::Amount;
 
 /// The number by which a SIM is known, as written: 3 to 20 characters, digits with an optional leading `+`.
@@ -123,6 +123,15 @@ pub struct Deposit {
     pub phone: Option<String>,
 }
 
+/// A share that changes hands within the shop: the balance stays as it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gift {
+    /// How much of the giver's share.
+    pub amount: Amount,
+    /// Who may take it, by name, once.
+    pub to: Holder,
+}
+
 /// What a movement is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MovementKind {
@@ -134,6 +143,10 @@ pub enum MovementKind {
     Withdrawal(Withdrawal),
     /// Float out against cash in hand.
     Deposit(Deposit),
+    /// A share on its way to another holder.
+    Gift(Gift),
+    /// What the SIM took along when it moved to another shop.
+    Moved(Amount),
 }
 
 impl MovementKind {
@@ -144,6 +157,8 @@ impl MovementKind {
             MovementKind::Capture(capture) => capture.amount,
             MovementKind::Withdrawal(withdrawal) => withdrawal.amount,
             MovementKind::Deposit(deposit) => deposit.amount,
+            MovementKind::Gift(gift) => gift.amount,
+            MovementKind::Moved(amount) => *amount,
         }
     }
 
@@ -154,6 +169,8 @@ impl MovementKind {
             MovementKind::Capture(_) => "capture",
             MovementKind::Withdrawal(_) => "withdrawal",
             MovementKind::Deposit(_) => "deposit",
+            MovementKind::Gift(_) => "gift",
+            MovementKind::Moved(_) => "moved",
         }
     }
 }
@@ -183,11 +200,35 @@ pub struct MovementRecord {
     pub reimbursed: bool,
     /// Whether it was reversed.
     pub reversed: bool,
+    /// Who took it, if it is a gift that was taken.
+    pub taken_by: Option<Holder>,
+    /// Whether it has no effect: its recorder's share did not cover it, or it stands beyond its log's closing.
+    pub void: bool,
+    /// What was done to it, whether it has effect or not.
+    pub acts: Vec<(MovementAct, Place)>,
+}
+
+/// What may be done to a movement once it is recorded, by who has the right to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum MovementAct {
+    /// A pending capture is confirmed.
+    Validate,
+    /// It is taken back.
+    Reverse,
+    /// A gift is taken.
+    Take,
+    /// A gift made beyond its giver's closing, and taken, is borne by the successor.
+    Bear,
 }
 
 impl MovementRecord {
-    /// Whether it moves the balance as it stands.
+    /// Whether it moves the balance as it stands. A gift never does.
     pub fn counts(&self) -> bool {
-        !self.reversed && (self.validated || !matches!(self.kind, MovementKind::Capture(_)))
+        let moves = match self.kind {
+            MovementKind::Capture(_) => self.validated,
+            MovementKind::Gift(_) => false,
+            _ => true,
+        };
+        moves && !self.reversed && !self.void
     }
 }

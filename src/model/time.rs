@@ -3,7 +3,7 @@
 use chrono::{DateTime, Datelike, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::model::{DeviceKey, Incarnation};
+use crate::model::{DeviceKey, Holder, Incarnation, Place};
 
 /// An instant of some wall clock: milliseconds since 1970-01-01T00:00:00Z, leap seconds not counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -95,4 +95,16 @@ pub struct Origin {
     pub number: u64,
     /// The device's wall clock at that moment.
     pub wall: Timestamp,
+}
+
+impl Origin {
+    /// Whose log bears the entry.
+    pub fn holder(&self) -> Holder {
+        Holder { device: self.device, incarnation: self.incarnation }
+    }
+
+    /// Where the entry stands.
+    pub fn place(&self) -> Place {
+        Place { holder: self.holder(), number: self.number }
+    }
 }

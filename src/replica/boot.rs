@@ -12,7 +12,7 @@ use crate::model::{
 };
 use crate::replica::fold::{EntryRef, Fold, Touched};
 use crate::replica::logs::Logs;
-use crate::replica::{Replica, ReplicaError, keys, sync};
+use crate::replica::{Replica, ReplicaError, keys, steward, sync};
 use crate::store::{Batch, Pair, Store};
 
 /// The secrets of a device.
@@ -115,6 +115,7 @@ impl<S: Store> Replica<S> {
                 certificate: certificate.sign(&authority_key),
                 name: founder.device_name.clone(),
             },
+            Operation::NameKeeper { shop: founder.shop, device },
         ];
         for operation in &operations {
             operation.check_fields().map_err(Refusal::from)?;
@@ -123,7 +124,9 @@ impl<S: Store> Replica<S> {
         for operation in operations {
             let plan = Plan::Registry { operation, by_authority: true };
             replica.carry_out(now, &plan).map_err(|error| match error {
-                super::CommandError::Refused(refusal) => BootError::Refused(*refusal),
+                super::CommandError::Refused(refusal) | super::CommandError::Lacks(refusal) => {
+                    BootError::Refused(*refusal)
+                }
                 super::CommandError::Failed(error) => BootError::Replica(error),
             })?;
         }
@@ -197,6 +200,23 @@ impl<S: Store> Replica<S> {
         Ok(replica)
     }
 
+    /// Opens a store that is a copy of an older one, or was brought back: as a new incarnation, which writes logs of
+    /// its own and holds no share, so that nothing can be written or spent twice (`domain`, rule 7).
+    pub fn open_restored(store: S, identity: Identity, seed: [u8; 32]) -> Result<Replica<S>, BootError> {
+        let mut replica = Replica::open(store, identity, seed)?;
+        replica.begin_incarnation();
+        replica.write()?;
+        replica.sync()?;
+        Ok(replica)
+    }
+
+    /// Goes on as a new life of this store. What was written before stays, and is no longer continued.
+    pub(super) fn begin_incarnation(&mut self) {
+        let incarnation = self.random.draw::<8>();
+        self.incarnation = Incarnation(u64::from_be_bytes(incarnation));
+        self.put(keys::INCARNATION.to_vec(), Some(incarnation.to_vec()));
+    }
+
     fn assemble(
         identity: Identity,
         incarnation: Incarnation,
@@ -219,6 +239,8 @@ impl<S: Store> Replica<S> {
             sync_every_ms: 30_000,
             traffic: sync::Traffic::default(),
             rehearsal: None,
+            waiting: Vec::new(),
+            steward: steward::Timers::default(),
             pending: std::collections::BTreeMap::new(),
             outputs: Vec::new(),
             failed: None,
@@ -255,7 +277,10 @@ impl<S: Store> Replica<S> {
             let at = keys::read_entry(&key).ok_or_else(|| damaged("a verdict names no entry"))?;
             self.take_again(at)?;
         }
+        self.fold.finish(&self.logs)?;
         self.fold.touched = Touched::default();
+        // What was due when this device went is due still.
+        self.fold.stirred = self.fold.book.shops().keys().copied().collect();
         Ok(())
     }
 
@@ -301,6 +326,7 @@ impl<S: Store> Replica<S> {
                 fold.take(&FromScratch(&self.logs), at, log, &Body::from_bytes(bytes))
             })?;
         }
+        fold.finish(&FromScratch(&self.logs))?;
         Ok(fold)
     }
 
@@ -370,6 +396,14 @@ impl<S: Store> crate::replica::fold::Entries for FromScratch<'_, S> {
 
     fn body(&self, at: EntryRef) -> Result<Result<Body, BodyError>, ReplicaError> {
         self.0.body(at)
+    }
+
+    fn index(&self, log: &LogId) -> Option<u32> {
+        self.0.index(log)
+    }
+
+    fn entry(&self, at: EntryRef) -> Result<Option<Result<Body, BodyError>>, ReplicaError> {
+        self.0.entry(at)
     }
 
     fn positions(&self, _: &DocumentId) -> Result<Vec<EntryRef>, ReplicaError> {

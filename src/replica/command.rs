@@ -111,6 +111,44 @@ pub enum Command {
         /// The rows.
         rows: Vec<ImportRow>,
     },
+    /// Gives some of this device's share to another device of the shop.
+    GiveShare {
+        /// The SIM.
+        sim: SimNumber,
+        /// How much.
+        amount: Amount,
+        /// Name or key of the device.
+        to: String,
+    },
+    /// Asks the shop's other devices for some of their shares; answered when it came, or when it is clear that it does
+    /// not.
+    AskShare {
+        /// The SIM.
+        sim: SimNumber,
+        /// How much.
+        amount: Amount,
+    },
+    /// Gives a cancelled credit's amount back to this device's share without waiting for the others to know.
+    ReturnCredit {
+        /// Id or reference of the credit.
+        credit: String,
+    },
+    /// Moves a SIM to another shop, with all that it holds.
+    MoveSim {
+        /// The SIM.
+        sim: SimNumber,
+        /// The shop it goes to.
+        shop: ShopId,
+    },
+    /// Closes a lost device: stops it, and closes it once the others have recorded how far they hold its log.
+    CloseDevice {
+        /// Name or key.
+        device: String,
+        /// Name or key of who takes over; the keeper if absent.
+        successor: Option<String>,
+        /// Closes at once, whatever the others hold.
+        insist: bool,
+    },
     /// Makes an invitation to join the network.
     Invite {
         /// The shop the joiner will belong to; this device's own if absent.
@@ -187,6 +225,11 @@ pub enum Query {
     },
     /// What a SIM holds.
     SimBalance {
+        /// The SIM.
+        sim: SimNumber,
+    },
+    /// Who holds how much of a SIM.
+    SimShares {
         /// The SIM.
         sim: SimNumber,
     },

@@ -3,7 +3,7 @@
 use crate::ledger::{Book, CreditStep, ImportRow, Plan, PlannedMovement, Refusal, RowPlan, fold_credit, fold_movement};
 use crate::log::{Body, LogId, credit_id, movement_id, payment_id};
 use crate::model::{
-    CreditId, DocumentId, History, Incarnation, Month, MovementId, Operation, Origin, Register, Scope, ShopId, Stamped,
+    CreditId, DocumentId, History, Holder, Month, MovementId, Operation, Origin, Register, Scope, ShopId, Stamped,
     Timestamp,
 };
 use crate::replica::{Answer, Command, CommandError, Replica, RowOutcome, keys, queries};
@@ -30,12 +30,14 @@ pub(super) struct Made {
 }
 
 impl<S: Store> Replica<S> {
-    /// Does a command, or finds what came of it before.
+    /// Does a command, or finds what came of it before. Unless it is the `last` time of asking, a lack of share that
+    /// others might mend is not yet a refusal.
     pub(super) fn command(
         &mut self,
         now: Timestamp,
         command: Command,
         key: Option<String>,
+        last: bool,
     ) -> Result<Answer, CommandError> {
         if let Some(detail) = &self.failed {
             return Err(Refusal::ReadOnly { detail: detail.clone() }.into());
@@ -43,7 +45,7 @@ impl<S: Store> Replica<S> {
         if now < Timestamp::YEAR_2020 {
             return Err(Refusal::ClockBefore2020 { now }.into());
         }
-        let Some(key) = key else { return self.carry(now, command) };
+        let Some(key) = key else { return self.carry_or_lack(now, command, last) };
         if key.is_empty() || key.chars().count() > KEY_CHARS_MAX {
             let fault = crate::model::FieldError::malformed("idempotency_key", "1 to 255 characters");
             return Err(Refusal::Field(fault).into());
@@ -53,11 +55,11 @@ impl<S: Store> Replica<S> {
         if let Some(bytes) = self.get(&place)? {
             return remembered(&bytes, &digest);
         }
-        let result = self.carry(now, command);
+        let result = self.carry_or_lack(now, command, last);
         let refused = match &result {
             Ok(answer) => serde_json::to_string(&Ok::<_, Refusal>(answer)),
             Err(CommandError::Refused(refusal)) => serde_json::to_string(&Err::<Answer, _>(refusal)),
-            Err(CommandError::Failed(_)) => return result,
+            Err(CommandError::Failed(_) | CommandError::Lacks(_)) => return result,
         };
         let record = Remembered {
             command: digest,
@@ -69,8 +71,22 @@ impl<S: Store> Replica<S> {
         result
     }
 
+    fn carry_or_lack(&mut self, now: Timestamp, command: Command, last: bool) -> Result<Answer, CommandError> {
+        let result = self.carry(now, command);
+        match result {
+            Err(CommandError::Refused(refusal)) if !last && self.can_be_mended(&refusal) => {
+                Err(CommandError::Lacks(refusal))
+            }
+            Err(CommandError::Refused(mut refusal)) => {
+                self.name_holders(&mut refusal);
+                Err(CommandError::Refused(refusal))
+            }
+            other => other,
+        }
+    }
+
     fn carry(&mut self, now: Timestamp, command: Command) -> Result<Answer, CommandError> {
-        let (device, incarnation) = (self.device(), self.incarnation);
+        let holder = self.holder();
         match command {
             Command::AddShop { shop, name, town } => {
                 self.need_authority()?;
@@ -87,11 +103,11 @@ impl<S: Store> Replica<S> {
             Command::Move { sim, kind, agent } => {
                 let shop = self.shop_of_sim(&sim)?;
                 let planned = PlannedMovement { shop, sim, kind, at: now, agent, old_id: None, reversed: None };
-                let plan = self.fold.book.plan_movement(shop, planned)?;
+                let plan = self.fold.book.plan_movement(shop, planned, &holder)?;
                 self.do_movement(now, &plan)
             }
             Command::ValidateCapture { movement } => {
-                let plan = self.fold.book.plan_validation(&movement, device, incarnation, now)?;
+                let plan = self.fold.book.plan_validation(&movement, holder, now)?;
                 self.do_movement(now, &plan)
             }
             Command::Reimburse { movement } => {
@@ -99,12 +115,12 @@ impl<S: Store> Replica<S> {
                 self.do_movement(now, &plan)
             }
             Command::ReverseMovement { movement, why, agent } => {
-                let plan = self.fold.book.plan_movement_reversal(&movement, device, incarnation, &why, agent)?;
+                let plan = self.fold.book.plan_movement_reversal(&movement, holder, &why, agent)?;
                 self.do_movement(now, &plan)
             }
             Command::Grant(request) => {
                 let shop = self.shop_of_sim(&request.sim)?;
-                let plan = self.fold.book.plan_grant(shop, request, now)?;
+                let plan = self.fold.book.plan_grant(shop, request, &holder, now)?;
                 self.do_credit(now, &plan)
             }
             Command::Pay { credit, amount, mode, reference, agent } => {
@@ -126,6 +142,20 @@ impl<S: Store> Replica<S> {
             Command::Import { session, dry_run, rows } => self.import(now, session, dry_run, &rows),
             Command::Invite { shop, new_shop, role, read, expires_in_ms, addresses } => {
                 self.invite(now, shop, new_shop, role, read, expires_in_ms, addresses)
+            }
+            Command::GiveShare { sim, amount, to } => self.give_share(now, &sim, amount, &to),
+            Command::AskShare { sim, amount } => self.ask_share(&sim, amount),
+            Command::ReturnCredit { credit } => {
+                let plan = self.fold.book.plan_return(&credit, holder, now)?;
+                self.do_credit(now, &plan)
+            }
+            Command::MoveSim { sim, shop } => {
+                let plans = self.fold.book.plan_sim_move(&sim, shop, &holder, now)?;
+                self.carry_all(now, &plans)?;
+                Ok(Answer::Balance(self.balance_view(&sim)?))
+            }
+            Command::CloseDevice { device, successor, insist } => {
+                self.close_device(now, &device, successor.as_deref(), insist)
             }
             Command::RevokeDevice { device } => self.revoke(now, &device),
             Command::RenameDevice { device, name } => self.rename(now, &device, &name),
@@ -304,6 +334,7 @@ impl<S: Store> Replica<S> {
         self.clock = stamp;
         let (at, _) = self.logs.append(log, &body);
         self.fold.take(&self.logs, at, log, &Ok(body))?;
+        self.fold.finish(&self.logs)?;
         // What was decided here must hold here: an own entry that does not is taken back before anyone hears of it.
         if self.fold.set_aside().contains_key(&at) || self.fold.is_waiting(&at) {
             let actor = self.actor(log);
@@ -322,7 +353,7 @@ impl<S: Store> Replica<S> {
     }
 
     /// The shop that a command on a SIM acts for: this device's own, or the SIM's where the device writes for all.
-    fn shop_of_sim(&self, sim: &crate::model::SimNumber) -> Result<ShopId, Refusal> {
+    pub(super) fn shop_of_sim(&self, sim: &crate::model::SimNumber) -> Result<ShopId, Refusal> {
         let owner = self.fold.book.sims().get(sim).map(|known| known.shop);
         match owner {
             Some(owner) if self.may_write(Scope::Shop(owner)) => Ok(owner),
@@ -361,7 +392,7 @@ impl<S: Store> Replica<S> {
         }
         let mut outcomes = Vec::with_capacity(rows.len());
         for row in rows {
-            let planned = self.fold.book.plan_row(row);
+            let planned = self.fold.book.plan_row(row, &self.holder());
             outcomes.push(match planned {
                 Err(refusal) => RowOutcome::Refused(refusal),
                 Ok(RowPlan::Unchanged) => RowOutcome::Unchanged,
@@ -381,9 +412,10 @@ impl<S: Store> Replica<S> {
             Some(rehearsal) if rehearsal.0 == session => rehearsal,
             _ => (session, self.fold.book.clone()),
         };
+        let holder = self.holder();
         let mut outcomes = Vec::with_capacity(rows.len());
         for row in rows {
-            outcomes.push(match book.plan_row(row) {
+            outcomes.push(match book.plan_row(row, &holder) {
                 Err(refusal) => RowOutcome::Refused(refusal),
                 Ok(RowPlan::Unchanged) => RowOutcome::Unchanged,
                 Ok(RowPlan::Do(plans)) => match plans.iter().try_for_each(|plan| {
@@ -392,7 +424,8 @@ impl<S: Store> Replica<S> {
                 }) {
                     Err(refusal) => RowOutcome::Refused(refusal),
                     Ok(()) => {
-                        plans.iter().for_each(|plan| rehearse(&mut book, plan, now));
+                        plans.iter().for_each(|plan| rehearse(&mut book, plan, holder, now));
+                        book.settle();
                         RowOutcome::Created
                     }
                 },
@@ -403,19 +436,24 @@ impl<S: Store> Replica<S> {
     }
 }
 
+/// Numbers of entries that are never written.
+const REHEARSED: u64 = 1 << 62;
+
 /// Does a plan to a book that is only a rehearsal: nothing has an entry, so ids are made of counts.
-fn rehearse(book: &mut Book, plan: &Plan, now: Timestamp) {
+fn rehearse(book: &mut Book, plan: &Plan, holder: Holder, now: Timestamp) {
     let count = book.credit_count() as u64 + book.movement_count() as u64;
     let mut id = [0xff; 10];
     id[..8].copy_from_slice(&count.to_be_bytes());
     let origin = Origin {
         stamp: crate::model::Hlc::at(now),
-        device: crate::model::DeviceKey([0; 32]),
-        incarnation: Incarnation(0),
-        number: count,
+        device: holder.device,
+        incarnation: holder.incarnation,
+        // After every entry that is there: a share is counted in the order of its holder's log.
+        number: REHEARSED + 2 * count,
         wall: now,
     };
     let stamped = |operation| Stamped { operation, origin };
+    let next = |operation| Stamped { operation, origin: Origin { number: origin.number + 1, ..origin } };
     match plan {
         Plan::Registry { operation: Operation::AddShop { shop, name }, .. } => {
             book.put_shop(crate::ledger::Shop { id: *shop, name: name.clone(), town: None, origin });
@@ -430,18 +468,18 @@ fn rehearse(book: &mut Book, plan: &Plan, now: Timestamp) {
             let mut operations = vec![stamped(Operation::Move(planned.with_id(movement)))];
             if let Some(why) = &planned.reversed {
                 let why = why.clone();
-                operations.push(stamped(Operation::ReverseMovement { movement, why, agent: None }));
+                operations.push(next(Operation::ReverseMovement { movement, why, agent: None }));
             }
-            if let Some(record) = fold_movement(movement, planned.shop, &planned.sim, &operations) {
+            if let Some(record) = fold_movement(movement, planned.shop, &planned.sim, &operations, |_| true) {
                 book.put_movement(record);
             }
         }
         Plan::Grant { shop, grant, then } => {
             let mut operations = vec![stamped(Operation::Grant(grant.clone()))];
-            operations.extend(then.iter().map(|step| stamped(step.operation(crate::model::PaymentId(id)))));
+            operations.extend(then.iter().map(|step| next(step.operation(crate::model::PaymentId(id)))));
             let visible = std::collections::BTreeMap::from([(Register::Status, vec![operations.len() - 1])]);
             let history = History { operations: &operations, visible };
-            if let Some(credit) = fold_credit(CreditId(id), *shop, &history) {
+            if let Some(credit) = fold_credit(CreditId(id), *shop, &history, |_| true) {
                 book.put_credit(credit);
             }
         }

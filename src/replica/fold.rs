@@ -14,10 +14,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::document::{Actor, ChangeHash, DocumentState, ParsedChange, Placement, parse};
-use crate::ledger::{Book, Shop, fold_credit, fold_movement};
+use crate::ledger::{Book, Closings, Shop, fold_credit, fold_movement};
 use crate::log::{Body, BodyError, LogId, actor_of, credit_id, movement_id, payment_id};
 use crate::membership::Registry;
-use crate::model::{DeviceKey, DocumentId, Month, MovementId, Operation, Origin, Register, Scope, Sim};
+use crate::model::{
+    DeviceKey, DocumentId, Holder, Month, MovementId, Operation, Origin, Register, Scope, ShopId, Sim, Stamped,
+};
 use crate::replica::ReplicaError;
 
 /// An entry by its place: the log's number in this store, and the entry's in its log.
@@ -33,6 +35,10 @@ pub(crate) trait Entries {
     fn log(&self, log: u32) -> Option<LogId>;
     /// What an entry says.
     fn body(&self, at: EntryRef) -> Result<Result<Body, BodyError>, ReplicaError>;
+    /// The number of a log in this store, if it is held.
+    fn index(&self, log: &LogId) -> Option<u32>;
+    /// What an entry says, if it is held.
+    fn entry(&self, at: EntryRef) -> Result<Option<Result<Body, BodyError>>, ReplicaError>;
     /// The entries that made a document, in the order in which they were applied here.
     fn positions(&self, document: &DocumentId) -> Result<Vec<EntryRef>, ReplicaError>;
 }
@@ -105,6 +111,11 @@ pub(crate) struct Fold {
     claims: BTreeMap<Actor, BTreeMap<(DocumentId, u64), u64>>,
     /// Certificates applied so far.
     certified: u64,
+    /// Shops in which something changed since somebody last looked.
+    pub stirred: BTreeSet<ShopId>,
+    /// Shops in which a closing came since the last [`Fold::finish`], and the ends that were folded by.
+    closed: BTreeSet<ShopId>,
+    ends: BTreeMap<ShopId, BTreeMap<Holder, u64>>,
     pub touched: Touched,
 }
 
@@ -126,6 +137,9 @@ impl Fold {
             set_aside: BTreeMap::new(),
             claims: BTreeMap::new(),
             certified: 0,
+            stirred: BTreeSet::new(),
+            closed: BTreeSet::new(),
+            ends: BTreeMap::new(),
             touched: Touched::default(),
         }
     }
@@ -313,6 +327,9 @@ impl Fold {
         let Some(document) = self.open.get_mut(id) else { return };
         document.state.apply(change, operation.clone(), origin);
         document.positions.push(at);
+        if let Scope::Shop(shop) = id.scope() {
+            self.stirred.insert(shop);
+        }
         self.touched.documents.insert(id.clone());
         self.settle(id, &operation, origin);
     }
@@ -322,20 +339,31 @@ impl Fold {
         let Some(document) = self.open.get(id) else { return };
         match (id, operation) {
             (DocumentId::Credit { shop, id }, _) => {
-                if let Some(credit) = fold_credit(*id, *shop, &document.state.history()) {
+                let closings = self.book.closings();
+                let history = document.state.history(|stamped| counts(closings, *shop, stamped));
+                if let Some(credit) = fold_credit(*id, *shop, &history, |stamped| counts(closings, *shop, stamped)) {
                     self.book.put_credit(credit);
                 }
             }
             (DocumentId::SimMonth { shop, sim, .. }, operation) => {
+                let closings = self.book.closings();
                 if let Some(movement) = movement_of(operation)
-                    && let Some(record) = fold_movement(movement, *shop, sim, document.state.operations())
+                    && let Some(record) = fold_movement(movement, *shop, sim, document.state.operations(), |stamped| {
+                        counts(closings, *shop, stamped)
+                    })
                 {
                     self.touched.movements.insert(movement);
                     self.book.put_movement(record);
                 }
             }
+            (DocumentId::Shop(shop), Operation::Sight { seen, .. }) => {
+                self.book.sight(*shop, origin.place(), seen);
+            }
+            (DocumentId::Shop(shop), Operation::TakeOver { of, end, .. }) => {
+                self.book.take_over(*shop, origin.place(), *of, *end);
+            }
             (DocumentId::Shop(shop), _) => {
-                let history = document.state.history();
+                let history = document.state.history(|_| true);
                 let towns = history.visible.get(&Register::Town).into_iter().flatten();
                 let newest =
                     towns.filter_map(|index| history.operations.get(*index)).max_by_key(|stamped| stamped.origin);
@@ -352,17 +380,88 @@ impl Fold {
                 let sim = Sim { number: sim.clone(), operator: *operator, shop: *shop, active: true, origin };
                 self.book.put_sim(sim);
             }
+            (DocumentId::Registry, Operation::MoveSim { sim, from, to }) => {
+                self.book.move_sim(sim, *from, *to, origin);
+            }
+            (DocumentId::Registry, Operation::NameKeeper { shop, device }) => {
+                self.book.name_keeper(*shop, *device, origin);
+                self.closed.insert(*shop);
+            }
+            (DocumentId::Registry, Operation::Stop { shop, of, successor }) => {
+                let by_authority = origin.device == self.registry.authority();
+                self.book.stop(*shop, *of, *successor, origin, by_authority);
+                self.stirred.insert(*shop);
+            }
+            (DocumentId::Registry, Operation::Close(closing)) => {
+                let by_authority = origin.device == self.registry.authority();
+                self.book.close(*closing, origin, by_authority);
+                self.stirred.insert(closing.shop);
+                self.closed.insert(closing.shop);
+            }
             (DocumentId::Registry, Operation::Certify { .. }) => self.certified += 1,
             (DocumentId::Registry, _) => {}
         }
     }
 
-    fn settle_shop(&mut self, shop: crate::model::ShopId) {
+    fn settle_shop(&mut self, shop: ShopId) {
         let id = DocumentId::Shop(shop);
-        let last = self.open.get(&id).and_then(|document| document.state.operations().last().cloned());
-        if let Some(stamped) = last {
+        let described = self.open.get(&id).and_then(|document| {
+            let described = |stamped: &&Stamped| matches!(stamped.operation, Operation::DescribeShop { .. });
+            document.state.operations().iter().rfind(described).cloned()
+        });
+        if let Some(stamped) = described {
             self.settle(&id, &stamped.operation, stamped.origin);
         }
+    }
+
+    /// Ends a step: settles shares, and folds anew what entries beyond a closing that came or moved had made.
+    pub fn finish(&mut self, entries: &impl Entries) -> Result<(), ReplicaError> {
+        for shop in std::mem::take(&mut self.closed) {
+            let ends: BTreeMap<Holder, u64> =
+                self.book.closings().ends(shop).map(|closing| (closing.of, closing.end)).collect();
+            let mut before = self.ends.insert(shop, ends.clone()).unwrap_or_default();
+            for (of, end) in ends {
+                let moved = before.remove(&of);
+                if moved != Some(end) {
+                    let log = LogId { scope: Scope::Shop(shop), device: of.device, incarnation: of.incarnation };
+                    self.fold_again(entries, &log, moved.map_or(end, |moved| moved.min(end)))?;
+                }
+            }
+            // A closing that no longer counts: its keeper's own log was closed before it.
+            for (of, end) in before {
+                let log = LogId { scope: Scope::Shop(shop), device: of.device, incarnation: of.incarnation };
+                self.fold_again(entries, &log, end)?;
+            }
+        }
+        self.book.settle();
+        Ok(())
+    }
+
+    /// Folds anew the documents that entries of a log after that number changed.
+    fn fold_again(&mut self, entries: &impl Entries, log: &LogId, after: u64) -> Result<(), ReplicaError> {
+        let Some(index) = entries.index(log) else { return Ok(()) };
+        let mut touched = BTreeMap::new();
+        let mut number = after + 1;
+        while let Some(body) = entries.entry(EntryRef { log: index, number })? {
+            if let Ok(body) = body {
+                touched.insert(body.document, ());
+            }
+            number += 1;
+        }
+        for id in touched.into_keys() {
+            self.open(entries, &id)?;
+            let operations =
+                self.open.get(&id).map(|document| document.state.operations().to_vec()).unwrap_or_default();
+            let mut seen = BTreeSet::new();
+            for stamped in operations {
+                // One operation of a credit brings the whole of it up to date, one of a movement that movement.
+                if seen.insert(movement_of(&stamped.operation)) && matches!(id.scope(), Scope::Shop(_)) {
+                    self.touched.documents.insert(id.clone());
+                    self.settle(&id, &stamped.operation, stamped.origin);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Replays a document's entries without asking again whether they were right: for the registry and the
@@ -452,7 +551,9 @@ fn movement_of(operation: &Operation) -> Option<MovementId> {
         Operation::Move(movement) => Some(movement.id),
         Operation::ValidateCapture { movement, .. }
         | Operation::Reimburse { movement, .. }
-        | Operation::ReverseMovement { movement, .. } => Some(*movement),
+        | Operation::ReverseMovement { movement, .. }
+        | Operation::TakeGift { movement, .. }
+        | Operation::BearGift { movement, .. } => Some(*movement),
         _ => None,
     }
 }
@@ -467,6 +568,17 @@ fn is_bound(operation: &Operation, log: &LogId, number: u64, body: &Body) -> boo
         (Operation::Move(movement), DocumentId::SimMonth { month, .. }) => {
             movement.id == movement_id(log, body.run, number) && *month == Month::of(movement.at)
         }
+        (Operation::Sight { by, .. } | Operation::TakeOver { by, .. }, _) => {
+            (by.device, by.incarnation) == (log.device, log.incarnation)
+        }
         _ => true,
     }
+}
+
+/// Whether an operation has effect of its own: not beyond the closing of its log, unless it records a payment, which is
+/// money received (`domain`, rule 7). What moves a share is judged by the share.
+fn counts(closings: &Closings, shop: ShopId, stamped: &Stamped) -> bool {
+    let beyond =
+        closings.end(shop, &stamped.origin.holder()).is_some_and(|closing| stamped.origin.number > closing.end);
+    !beyond || matches!(stamped.operation, Operation::Pay(_))
 }

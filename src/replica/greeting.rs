@@ -17,12 +17,24 @@ impl<S: Store> Replica<S> {
         self.sessions.insert(peer, session);
         let digest = self.digest_for(&peer).unwrap_or_default();
         let network = self.fold.registry.network();
-        self.send(peer, &Message::Hello { protocol: PROTOCOL, network, wall: now, digest });
+        let incarnation = self.incarnation;
+        self.send(peer, &Message::Hello { protocol: PROTOCOL, network, wall: now, digest, incarnation });
+    }
+
+    /// Greets again everybody who is there: this device goes on under another incarnation.
+    pub(super) fn greet_again(&mut self, now: Timestamp) {
+        let peers: Vec<DeviceKey> = self.sessions.keys().copied().collect();
+        for peer in peers {
+            let digest = self.digest_for(&peer).unwrap_or_default();
+            let (network, incarnation) = (self.fold.registry.network(), self.incarnation);
+            self.send(peer, &Message::Hello { protocol: PROTOCOL, network, wall: now, digest, incarnation });
+        }
     }
 
     pub(super) fn disconnected(&mut self, peer: &DeviceKey) {
         self.sessions.remove(peer);
         self.settle_requests();
+        self.answered_by(peer, None);
     }
 
     /// Something a device said.
@@ -36,7 +48,7 @@ impl<S: Store> Replica<S> {
         };
         let certified = self.sessions.get(&peer).is_some_and(|session| session.certificate.is_some());
         match message {
-            Message::Hello { protocol, network, wall, digest } => {
+            Message::Hello { protocol, network, wall, digest, incarnation } => {
                 if protocol != PROTOCOL {
                     self.send(peer, &Message::Refused(Answered::Version));
                     return self.ban(peer, "another version of the protocol");
@@ -48,6 +60,7 @@ impl<S: Store> Replica<S> {
                 if let Some(session) = self.sessions.get_mut(&peer) {
                     session.offset_ms = Some(wall.0.saturating_sub(now.0));
                     session.digest = Some(digest);
+                    session.incarnation = Some(incarnation);
                 }
                 if certified { self.greeted(peer, now) } else { self.send(peer, &Message::WhoAreYou) }
             }
@@ -86,6 +99,8 @@ impl<S: Store> Replica<S> {
                 }
                 self.pump(peer, now);
             }
+            Message::Ask { shop, sim, amount } => self.asked_for_share(peer, shop, &sim, amount, now),
+            Message::Given { shop, sim, amount } => self.answered_by(&peer, Some((shop, &sim, amount))),
             // Of interest to a joiner only.
             Message::Joined { .. } => {}
         }
@@ -133,7 +148,7 @@ impl<S: Store> Replica<S> {
     fn asked_to_join(&mut self, peer: DeviceKey, invitation: &[u8; 8], proof: &[u8; 32], name: &str, now: Timestamp) {
         let answer = match self.redeem(peer, invitation, proof, name, now) {
             Ok(answer) => answer,
-            Err(CommandError::Refused(_)) => Message::Refused(Answered::Unable),
+            Err(CommandError::Refused(_) | CommandError::Lacks(_)) => Message::Refused(Answered::Unable),
             Err(CommandError::Failed(error)) => {
                 self.fail(&error);
                 return;

@@ -6,7 +6,7 @@ use thiserror::Error;
 use crate::ledger::{Plan, Refusal};
 use crate::log::SigningKey;
 use crate::membership::{Certificate, Credentials, Invitation, ReadScope, Role, Secret};
-use crate::model::{DeviceKey, Operation, ShopId, Timestamp};
+use crate::model::{DeviceKey, Operation, Scope, ShopId, Timestamp};
 use crate::replica::{Answer, CommandError, InvitationView, Replica, ReplicaError, keys};
 use crate::store::Store;
 use crate::wire::{Answered, Message};
@@ -131,7 +131,7 @@ impl<S: Store> Replica<S> {
                 let admitted = self.admit(joiner, &issued, name, now);
                 match admitted {
                     Ok(()) => {}
-                    Err(CommandError::Refused(_)) => return refused(Answered::Unable),
+                    Err(CommandError::Refused(_) | CommandError::Lacks(_)) => return refused(Answered::Unable),
                     Err(failed) => return Err(failed),
                 }
                 issued.redeemed_by = Some(joiner);
@@ -162,10 +162,16 @@ impl<S: Store> Replica<S> {
         let name = if name.trim().is_empty() { joiner.to_text().chars().take(8).collect() } else { name.to_owned() };
         let operation = Operation::Certify { device: joiner, certificate: certificate.sign(&issuer), name };
         operation.check_fields().map_err(Refusal::from)?;
-        self.carry_all(now, &[Plan::Registry { operation, by_authority }])
+        let mut plans = vec![Plan::Registry { operation, by_authority }];
+        // The shop's first device is its keeper.
+        let (shop, role) = (issued.shop, issued.role);
+        if by_authority && self.fold.book.closings().keeper(shop).is_none() && role.may_write(shop, Scope::Shop(shop)) {
+            plans.push(Plan::Registry { operation: Operation::NameKeeper { shop, device: joiner }, by_authority });
+        }
+        self.carry_all(now, &plans)
     }
 
-    fn find_device(&self, key: &str) -> Result<DeviceKey, Refusal> {
+    pub(super) fn find_device(&self, key: &str) -> Result<DeviceKey, Refusal> {
         let mut found = self.fold.registry.find(key).map(|(device, _)| *device);
         match (found.next(), found.next()) {
             (Some(device), None) => Ok(device),

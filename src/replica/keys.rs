@@ -7,6 +7,7 @@
 //! | `s` name | singletons: the incarnation, the authority, the version of what is derived | truth |
 //! | `i` hash(32) | what an idempotency key was used for, and the answer | own |
 //! | `v` id(8) | an invitation made here | own |
+//! | `r` credit(10) | since when this device knows that it is cancelled, milliseconds | own |
 //! | `n` name | a value kept for the shell | own |
 //! | `c` credit(10) | the credit as it stands, and the entries that made it | derived |
 //! | `m` movement(10) | the movement as it stands | derived |
@@ -19,7 +20,7 @@ use crate::model::{CreditId, DocumentId, MovementId};
 use crate::replica::fold::EntryRef;
 
 /// Goes up when a derived value is laid out or computed otherwise; the store is then folded anew.
-pub(crate) const DERIVED_VERSION: &[u8] = b"1";
+pub(crate) const DERIVED_VERSION: &[u8] = b"2";
 
 pub(crate) const SEGMENT: u8 = b'e';
 pub(crate) const LOG: u8 = b'l';
@@ -78,6 +79,10 @@ pub(crate) fn idempotency(key: &str) -> Vec<u8> {
 
 pub(crate) fn invitation(id: &[u8; 8]) -> Vec<u8> {
     [&b"v"[..], id].concat()
+}
+
+pub(crate) fn cancelled_since(credit: &CreditId) -> Vec<u8> {
+    [&b"r"[..], &credit.0].concat()
 }
 
 pub(crate) fn local(name: &str) -> Vec<u8> {

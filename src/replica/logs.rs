@@ -344,6 +344,15 @@ impl<S: Store> Entries for Logs<S> {
         Ok(Body::from_bytes(&self.body_bytes(at)?))
     }
 
+    fn index(&self, log: &LogId) -> Option<u32> {
+        self.held.get(log).map(|held| held.index)
+    }
+
+    fn entry(&self, at: EntryRef) -> Result<Option<Result<Body, BodyError>>, ReplicaError> {
+        let held = self.log(at.log).map_or(0, |log| self.head(&log).number);
+        if at.number > held { Ok(None) } else { self.body(at).map(Some) }
+    }
+
     fn positions(&self, document: &DocumentId) -> Result<Vec<EntryRef>, ReplicaError> {
         let (key, unreadable) = match document {
             DocumentId::Credit { id, .. } => (keys::credit(id), "a credit's record is unreadable"),

@@ -14,7 +14,9 @@
 //!
 //! Time and randomness are handed in: nothing here reads a clock, draws a random number, or opens a file.
 
+mod asking;
 mod boot;
+mod closing;
 mod command;
 mod commands;
 mod error;
@@ -26,6 +28,7 @@ mod logs;
 mod queries;
 mod rounds;
 mod session;
+mod steward;
 mod sync;
 mod transfer;
 mod verify;
@@ -40,14 +43,15 @@ pub use error::ReplicaError;
 pub use fold::SetAside;
 pub use join::{JoinError, Joiner};
 pub use view::{
-    AccountView, Answer, BalanceView, BeneficiaryView, CreditView, DeviceView, EventView, InvitationView, MovementView,
-    Page, PaymentView, PeerView, ShopView, SimView, StatisticsView, StatusView, VerifyView,
+    AccountView, Answer, BalanceView, BeneficiaryView, ClosingView, CreditView, DeviceView, EventView, ExposureView,
+    GiftView, InvitationView, MovementView, Page, PaymentView, PeerView, ShareView, SharesView, ShopView, SimView,
+    StatisticsView, StatusView, VerifyView,
 };
 
 use crate::ledger::{Book, Refusal};
 use crate::log::{LogId, SigningKey};
 use crate::membership::Registry;
-use crate::model::{DeviceKey, DocumentId, Hlc, Incarnation, Scope, Timestamp};
+use crate::model::{DeviceKey, DocumentId, Hlc, Holder, Incarnation, Scope, Timestamp};
 use crate::replica::fold::{Entries, Fold};
 use crate::replica::logs::Logs;
 use crate::replica::session::Session;
@@ -176,6 +180,9 @@ pub struct Replica<S> {
     sync_every_ms: i64,
     traffic: sync::Traffic,
     rehearsal: Option<(u64, Book)>,
+    /// Commands that wait for others to give some of their share.
+    waiting: Vec<asking::Waiting>,
+    steward: steward::Timers,
     /// Own values set in this step; `None` removes.
     pending: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
     outputs: Vec<Output>,
@@ -193,7 +200,7 @@ impl<S: Store> Replica<S> {
     /// Takes several inputs, one after the other, as one step: they share one batch and one signature a log.
     pub fn handle_all(&mut self, now: Timestamp, inputs: impl IntoIterator<Item = Input>) -> Vec<Output> {
         inputs.into_iter().for_each(|input| self.take(now, input));
-        let written = self.write();
+        let written = self.keep_house(now).and_then(|()| self.write());
         if let Err(error) = written {
             self.fail(&error);
         }
@@ -201,12 +208,13 @@ impl<S: Store> Replica<S> {
     }
 
     fn take(&mut self, now: Timestamp, input: Input) {
+        if matches!(input, Input::Command { .. } | Input::Query { .. })
+            && let Err(error) = self.fold.finish(&self.logs)
+        {
+            self.fail(&error);
+        }
         match input {
-            Input::Command { ticket, command, key } => {
-                let result = self.command(now, *command, key);
-                let result = self.finish(result);
-                self.outputs.push(Output::Answer { ticket, result });
-            }
+            Input::Command { ticket, command, key } => self.asked(now, ticket, *command, key),
             Input::Query { ticket, query } => {
                 let result = self.query(now, &query);
                 self.outputs.push(Output::Answer { ticket, result });
@@ -305,6 +313,11 @@ impl<S: Store> Replica<S> {
         self.identity.gossip_key
     }
 
+    /// This life of this device's store: who holds its shares.
+    pub fn holder(&self) -> Holder {
+        Holder { device: self.device(), incarnation: self.incarnation }
+    }
+
     fn own_log(&self, scope: Scope) -> LogId {
         LogId { scope, device: self.device(), incarnation: self.incarnation }
     }
@@ -318,7 +331,7 @@ impl<S: Store> Replica<S> {
     /// Turns a command's error into a refusal; a failing disk stops all writing.
     fn finish<T>(&mut self, result: Result<T, CommandError>) -> Result<T, Refusal> {
         result.map_err(|error| match error {
-            CommandError::Refused(refusal) => *refusal,
+            CommandError::Refused(refusal) | CommandError::Lacks(refusal) => *refusal,
             CommandError::Failed(error) => {
                 self.fail(&error);
                 Refusal::ReadOnly { detail: error.to_string() }
@@ -346,6 +359,7 @@ impl<S: Store> Replica<S> {
         if self.failed.is_some() {
             return Ok(());
         }
+        self.fold.finish(&self.logs)?;
         let mut batch = Batch::default();
         for (key, value) in std::mem::take(&mut self.pending) {
             match value {
@@ -417,6 +431,8 @@ enum CommandError {
     Refused(Box<Refusal>),
     /// The disk failed.
     Failed(ReplicaError),
+    /// Others may give what is lacking: nothing was written, and the command is to be tried again.
+    Lacks(Box<Refusal>),
 }
 
 impl From<Refusal> for CommandError {

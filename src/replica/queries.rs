@@ -50,6 +50,7 @@ impl Fold {
         }
         self.registry.revoked().iter().for_each(|device| members.insert(format!("revoked {device}").as_bytes()));
         hasher.update(&members.to_bytes());
+        hasher.update(&self.book.shares_digest());
         *hasher.finalize().as_bytes()
     }
 }
@@ -90,6 +91,7 @@ impl<S: Store> Replica<S> {
                 Answer::History(Page::whole(self.history(credit).map_err(failed)?))
             }
             Query::SimBalance { sim } => Answer::Balance(self.balance_view(sim)?),
+            Query::SimShares { sim } => Answer::Shares(self.shares_view(sim, now)?),
             Query::Movements { sim, limit, after } => self.movements(sim, *limit, after.as_deref())?,
             Query::Statistics(period) => {
                 let sums = book.statistics(period, now);
@@ -195,7 +197,7 @@ impl<S: Store> Replica<S> {
             let account = self.fold.book.account(shop, sim, currency);
             let view = AccountView {
                 available: decimal(account.available()),
-                this_device: decimal(self.fold.book.spendable(shop, sim, currency)),
+                this_device: decimal(self.fold.book.spendable(shop, sim, currency, &self.holder())),
                 initial: decimal(account.initial),
                 captures: decimal(account.captures),
                 credits: decimal(account.credits),
@@ -249,8 +251,8 @@ impl<S: Store> Replica<S> {
             device: self.fold.registry.name_of(&credit.origin.device),
             granted_at: credit.granted_at.to_rfc3339(),
             due_at: credit.due_at.map(Timestamp::to_rfc3339),
-            paid_at: credit.paid_at.map(Timestamp::to_rfc3339),
-            cancelled_at: credit.cancelled_at.map(Timestamp::to_rfc3339),
+            paid_at: credit.paid_at().map(Timestamp::to_rfc3339),
+            cancelled_at: credit.annulled_at().map(Timestamp::to_rfc3339),
             notes: credit.notes.clone(),
             payments: credit.payments.iter().map(|payment| self.payment_view(payment)).collect(),
             updated_at: credit.updated_at.to_rfc3339(),
@@ -387,10 +389,15 @@ pub(super) fn movement_view(fold: &Fold, record: &MovementRecord) -> MovementVie
         cash: None,
         fee: None,
         owed_by: None,
+        to: None,
         state: None,
     };
     match &record.kind {
-        MovementKind::Opening(_) => {}
+        MovementKind::Opening(_) | MovementKind::Moved(_) => {}
+        MovementKind::Gift(gift) => {
+            view.to = Some(fold.registry.name_of(&gift.to.device));
+            view.state = Some(if record.taken_by.is_some() { "pris" } else { "enRoute" }.to_owned());
+        }
         MovementKind::Capture(Capture { cash, fee, reference, client, phone, state, .. }) => {
             view.reference.clone_from(reference);
             view.client.clone_from(client);

@@ -57,6 +57,7 @@ impl<S: Store> Replica<S> {
             let others: Vec<DeviceKey> = self.sessions.keys().copied().collect();
             others.into_iter().filter(|peer| !stalled.contains(peer)).for_each(|peer| self.pump(peer, now));
         }
+        self.steward.ticked = true;
         let late: Vec<Requested> = self.syncs.extract_if(.., |one| one.deadline <= now).collect();
         late.into_iter().for_each(|one| self.report(one));
     }

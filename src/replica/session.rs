@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::log::{Digest, Head, LogId};
 use crate::membership::Certificate;
-use crate::model::{Scope, Timestamp};
+use crate::model::{Incarnation, Scope, Timestamp};
 
 /// One connected device.
 #[derive(Debug)]
@@ -35,6 +35,10 @@ pub(super) struct Session {
     pub offset_ms: Option<i64>,
     /// Whether it held what we held when we last compared.
     pub in_step: bool,
+    /// Which life of its store it said it is.
+    pub incarnation: Option<Incarnation>,
+    /// How often it asked for a share, since when.
+    pub asks: (Timestamp, u32),
 }
 
 impl Session {
@@ -53,6 +57,8 @@ impl Session {
             changed_at: None,
             offset_ms: None,
             in_step: false,
+            incarnation: None,
+            asks: (now, 0),
         }
     }
 

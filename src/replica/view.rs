@@ -32,6 +32,10 @@ pub enum Answer {
     Sims(Page<SimView>),
     /// What a SIM holds.
     Balance(BalanceView),
+    /// Who holds how much of a SIM.
+    Shares(SharesView),
+    /// How far the closing of a device has come.
+    Closing(ClosingView),
     /// A page of movements.
     Movements(Page<MovementView>),
     /// One movement, after a command.
@@ -263,6 +267,7 @@ pub struct MovementView {
     pub cash: Option<String>,
     pub fee: Option<String>,
     pub owed_by: Option<ShopId>,
+    pub to: Option<String>,
     /// A capture's `enAttente`, `validee`, `annulee`; a withdrawal's `enAttente`, `rembourse`.
     pub state: Option<String>,
 }
@@ -305,4 +310,70 @@ pub struct VerifyView {
     pub sound: bool,
     /// What is wrong, one sentence each, at most 100.
     pub faults: Vec<String>,
+}
+
+/// Who holds how much of a SIM.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields are the interface's, which defines them")]
+pub struct SharesView {
+    pub sim: String,
+    pub shop_id: ShopId,
+    /// By currency, the largest share first.
+    pub shares: BTreeMap<Currency, Vec<ShareView>>,
+    /// Gifts that their receivers have not taken yet.
+    pub on_the_way: BTreeMap<Currency, Vec<GiftView>>,
+    /// Amounts of cancelled credits that their granters have not returned yet.
+    pub coming_back: BTreeMap<Currency, String>,
+}
+
+/// One device's share.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields are the interface's, which defines them")]
+pub struct ShareView {
+    pub device: String,
+    pub device_key: String,
+    pub share: String,
+    pub this_device: bool,
+    pub connected: bool,
+    /// When it was last in contact, as far as this device knows.
+    pub last_seen: Option<String>,
+    /// Whether it was closed, and its successor has not taken this over yet.
+    pub closed: bool,
+}
+
+/// A gift on its way.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields are the interface's, which defines them")]
+pub struct GiftView {
+    pub from: String,
+    pub to: String,
+    pub amount: String,
+}
+
+/// How far the closing of a device has come.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields are the interface's, which defines them")]
+pub struct ClosingView {
+    pub device: String,
+    pub device_key: String,
+    pub shop_id: ShopId,
+    /// `stopped` until every other device has recorded how far it holds the log, then `closed`.
+    pub state: String,
+    pub successor: String,
+    /// The devices that have not recorded it yet.
+    pub waiting_for: Vec<String>,
+    /// Up to which entry the log counts, once it is closed.
+    pub end: Option<u64>,
+    pub insisted: bool,
+    /// What it held when it was last heard of: what is at stake until it is closed.
+    pub exposure: Vec<ExposureView>,
+}
+
+/// What a lost device holds of a SIM.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields are the interface's, which defines them")]
+pub struct ExposureView {
+    pub sim: String,
+    pub currency: Currency,
+    pub share: String,
 }

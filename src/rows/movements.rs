@@ -89,7 +89,7 @@ impl Place {
     ) -> Result<ImportRow, RowRefusal> {
         let phone = match &kind {
             MovementKind::Deposit(_) => "telephone_client",
-            MovementKind::Opening(_) | MovementKind::Capture(_) | MovementKind::Withdrawal(_) => "client_telephone",
+            _ => "client_telephone",
         };
         let wire_names = [("agent", "agent_username"), ("client", "client_nom"), ("phone", phone)];
         // The identity is the replica's to give; the bounds do not depend on it.

@@ -6,7 +6,8 @@ use thiserror::Error;
 
 use crate::log::{Digest, Head, LogId, SUFFIX_BYTES_MAX, SUFFIX_ENTRIES_MAX, Signature, Suffix};
 use crate::membership::Credentials;
-use crate::model::{DeviceKey, NetworkId, Scope, ShopId, Timestamp};
+use crate::model::{DeviceKey, Incarnation, NetworkId, Scope, ShopId, SimNumber, Timestamp};
+use crate::money::Amount;
 use crate::wire::limits::{
     FRAME_BYTES_MAX, NAME_BYTES_MAX, POSITIONS_MAX, SCOPES_MAX, UNPACKED_BYTES_MAX, WANT_ENTRIES_MAX, WANTS_MAX,
 };
@@ -24,6 +25,8 @@ pub enum Message {
         wall: Timestamp,
         /// The digest of all that the speaker holds.
         digest: Digest,
+        /// Which life of its store speaks: to whom a share can be given.
+        incarnation: Incarnation,
     },
     /// The listener does not know the speaker's key.
     WhoAreYou,
@@ -50,6 +53,24 @@ pub enum Message {
     Entries(Packed),
     /// All that was wanted has been sent.
     Sent,
+    /// The speaker runs short of a SIM's balance: please give some of your share.
+    Ask {
+        /// The shop.
+        shop: ShopId,
+        /// The SIM.
+        sim: SimNumber,
+        /// How much is lacking.
+        amount: Amount,
+    },
+    /// What was given of what was asked for; the gift itself is an entry. Nothing, if it is zero.
+    Given {
+        /// The shop.
+        shop: ShopId,
+        /// The SIM.
+        sim: SimNumber,
+        /// How much.
+        amount: Amount,
+    },
     /// A joiner proves that it was invited.
     Join {
         /// Which invitation.
@@ -217,7 +238,7 @@ pub enum WireError {
 #[derive(Encode, Decode)]
 enum Wire {
     #[n(0)]
-    Hello(#[n(0)] u32, #[n(1)] ByteArray<16>, #[n(2)] i64, #[n(3)] ByteArray<32>),
+    Hello(#[n(0)] u32, #[n(1)] ByteArray<16>, #[n(2)] i64, #[n(3)] ByteArray<32>, #[n(4)] ByteArray<8>),
     #[n(1)]
     WhoAreYou,
     #[n(2)]
@@ -242,6 +263,10 @@ enum Wire {
     Joined(#[n(0)] WireCredentials, #[n(1)] ByteArray<32>),
     #[n(12)]
     Refused(#[n(0)] u8),
+    #[n(13)]
+    Ask(#[n(0)] u32, #[n(1)] String, #[n(2)] String),
+    #[n(14)]
+    Given(#[n(0)] u32, #[n(1)] String, #[n(2)] String),
 }
 
 #[derive(Encode, Decode)]
@@ -299,8 +324,9 @@ fn from_wire(wire: WireCredentials) -> Box<Credentials> {
 /// The bytes of a message.
 pub fn encode(message: &Message) -> Vec<u8> {
     let wire = match message {
-        Message::Hello { protocol, network, wall, digest } => {
-            Wire::Hello(*protocol, network.0.into(), wall.0, (*digest).into())
+        Message::Hello { protocol, network, wall, digest, incarnation } => {
+            let incarnation = incarnation.0.to_be_bytes();
+            Wire::Hello(*protocol, network.0.into(), wall.0, (*digest).into(), incarnation.into())
         }
         Message::WhoAreYou => Wire::WhoAreYou,
         Message::Credentials(credentials) => Wire::Credentials(to_wire(credentials)),
@@ -326,6 +352,8 @@ pub fn encode(message: &Message) -> Vec<u8> {
             packed.bodies.clone().into(),
         ),
         Message::Sent => Wire::Sent,
+        Message::Ask { shop, sim, amount } => Wire::Ask(shop.0, sim.to_string(), amount.to_string()),
+        Message::Given { shop, sim, amount } => Wire::Given(shop.0, sim.to_string(), amount.to_string()),
         Message::Join { invitation, proof, name } => Wire::Join((*invitation).into(), (*proof).into(), name.clone()),
         Message::Joined { credentials, gossip_key } => Wire::Joined(to_wire(credentials), (*gossip_key).into()),
         Message::Refused(answer) => {
@@ -342,11 +370,12 @@ pub fn decode(bytes: &[u8]) -> Result<Message, WireError> {
         return Err(WireError::TooLong);
     }
     let message = match decode_all::<Wire>(bytes)? {
-        Wire::Hello(protocol, network, wall, digest) => Message::Hello {
+        Wire::Hello(protocol, network, wall, digest, incarnation) => Message::Hello {
             protocol,
             network: NetworkId(network.into()),
             wall: Timestamp(wall),
             digest: digest.into(),
+            incarnation: Incarnation(u64::from_be_bytes(incarnation.into())),
         },
         Wire::WhoAreYou => Message::WhoAreYou,
         Wire::Credentials(credentials) => Message::Credentials(from_wire(credentials)),
@@ -388,6 +417,14 @@ pub fn decode(bytes: &[u8]) -> Result<Message, WireError> {
             bodies: bodies.into(),
         }),
         Wire::Sent => Message::Sent,
+        Wire::Ask(shop, sim, amount) => {
+            let (shop, sim, amount) = portion(shop, &sim, &amount)?;
+            Message::Ask { shop, sim, amount }
+        }
+        Wire::Given(shop, sim, amount) => {
+            let (shop, sim, amount) = portion(shop, &sim, &amount)?;
+            Message::Given { shop, sim, amount }
+        }
         Wire::Join(invitation, proof, name) => {
             at_most(name.len(), NAME_BYTES_MAX)?;
             Message::Join { invitation: invitation.into(), proof: proof.into(), name }
@@ -398,6 +435,12 @@ pub fn decode(bytes: &[u8]) -> Result<Message, WireError> {
         Wire::Refused(code) => Message::Refused(ANSWERS.get(usize::from(code)).copied().ok_or(WireError::Malformed)?),
     };
     Ok(message)
+}
+
+fn portion(shop: u32, sim: &str, amount: &str) -> Result<(ShopId, SimNumber, Amount), WireError> {
+    let sim = SimNumber::new(sim).ok().filter(|known| known.as_str() == sim).ok_or(WireError::Malformed)?;
+    let amount = Amount::from_document(amount).ok_or(WireError::Malformed)?;
+    if shop == 0 { Err(WireError::Malformed) } else { Ok((ShopId(shop), sim, amount)) }
 }
 
 fn at_most(count: usize, limit: usize) -> Result<(), WireError> {

@@ -155,7 +155,7 @@ fn key_of(register: Register) -> &'static str {
 
 /// What our fold shows: what `history` says of registers.
 fn we_show(state: &DocumentState) -> Shown {
-    let history = state.history();
+    let history = state.history(|_| true);
     let mut shown = Shown::new();
     for (register, visible) in &history.visible {
         for index in visible {

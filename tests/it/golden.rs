@@ -279,7 +279,7 @@ fn messages() {
     let rows = [
         (
             "hello",
-            Message::Hello { protocol: 1, network, wall: NOW, digest: [1; 32] },
+            Message::Hello { protocol: 1, network, wall: NOW, digest: [1; 32], incarnation: Incarnation(5) },
             "8200840150020202020202020202020202020202021b0000019e70448800582001010101010101010101010101010101\
             01010101010101010101010101010101",
         ),

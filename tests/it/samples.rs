@@ -5,9 +5,9 @@
 use proptest::prelude::*;
 use ucash::document::{Actor, DocumentState, Fault, Malformed, ParsedChange, Placement, parse};
 use ucash::model::{
-    Beneficiary, BeneficiaryKind, Capture, CaptureState, CreditId, Deposit, DeviceKey, DocumentId, Edit, Grant, Hlc,
-    Incarnation, Month, Movement, MovementId, MovementKind, Operation, Operator, Origin, PaymentId, PaymentMade,
-    PaymentMode, Reference, ShopId, SimNumber, Timestamp, Withdrawal,
+    Beneficiary, BeneficiaryKind, Capture, CaptureState, Closing, CreditId, Deposit, DeviceKey, DocumentId, Edit, Gift,
+    Grant, Hlc, Holder, Incarnation, Month, Movement, MovementId, MovementKind, Operation, Operator, Origin, PaymentId,
+    PaymentMade, PaymentMode, Reference, Seen, ShopId, SimNumber, Timestamp, Withdrawal,
 };
 use ucash::money::{Amount, Currency};
 
@@ -52,6 +52,24 @@ pub fn grant() -> Grant {
         notes: Some("à payer vendredi".to_owned()),
         old_id: Some(4_711),
     }
+}
+
+/// A life of some device's store.
+pub fn holder(seed: u8) -> Holder {
+    Holder { device: DeviceKey([seed; 32]), incarnation: Incarnation(seed.into()) }
+}
+
+fn gift() -> MovementKind {
+    MovementKind::Gift(Gift { amount: usd("20"), to: holder(2) })
+}
+
+fn closing(insisted: bool) -> Closing {
+    Closing { shop: ShopId(5), of: holder(1), end: 41, registry_end: 3, successor: holder(2), insisted }
+}
+
+fn sight() -> Operation {
+    let seen = |seed, stop| Seen { of: holder(seed), number: 41, registry: 3, stop };
+    Operation::Sight { by: holder(2), seen: vec![seen(1, true), seen(3, false)] }
 }
 
 pub fn bare_grant() -> Grant {
@@ -118,6 +136,21 @@ pub fn every_operation() -> Vec<(DocumentId, Vec<Operation>, Operation)> {
         registry(Operation::Revoke { device }),
         registry(Operation::RenameDevice { device, name: "téléphone".to_owned() }),
         registry(Operation::AddSim { sim: sim(), operator: Operator::Airtel, shop: ShopId(5) }),
+        registry(Operation::NameKeeper { shop: ShopId(5), device }),
+        registry(Operation::Stop { shop: ShopId(5), of: holder(1), successor: holder(2) }),
+        registry(Operation::Close(closing(false))),
+        registry(Operation::Close(closing(true))),
+        registry(Operation::MoveSim { sim: sim(), from: ShopId(5), to: ShopId(7) }),
+        (DocumentId::Shop(ShopId(5)), Vec::new(), sight()),
+        (DocumentId::Shop(ShopId(5)), Vec::new(), Operation::TakeOver { by: holder(2), of: holder(1), end: 41 }),
+        on_sim(Vec::new(), Operation::Move(movement(1, MovementKind::Moved(usd("7.50"))))),
+        on_sim(Vec::new(), Operation::Move(movement(1, gift()))),
+        on_sim(moved(gift()), Operation::TakeGift { movement: MovementId([1; 10]), at: NOW }),
+        on_sim(moved(gift()), Operation::BearGift { movement: MovementId([1; 10]), at: NOW }),
+        credit(
+            vec![Operation::Grant(grant()), Operation::Cancel { why: why.clone(), agent: agent.clone(), at: NOW }],
+            Operation::Return { at: NOW },
+        ),
         (DocumentId::Shop(ShopId(5)), Vec::new(), Operation::DescribeShop { town: "Goma".to_owned() }),
         on_sim(Vec::new(), Operation::Move(movement(1, MovementKind::Opening(usd("500"))))),
         on_sim(Vec::new(), Operation::Move(movement(1, MovementKind::Capture(capture(CaptureState::Validated))))),

@@ -44,7 +44,7 @@ fn said(node: &mut Node, peer: ucash::model::DeviceKey, message: &[u8]) -> (Vec<
 }
 
 fn hello(network: NetworkId, protocol: u32) -> Message {
-    Message::Hello { protocol, network, wall: NOW, digest: [0; 32] }
+    Message::Hello { protocol, network, wall: NOW, digest: [0; 32], incarnation: Incarnation(5) }
 }
 
 fn network() -> NetworkId {
@@ -56,7 +56,13 @@ fn a_greeting_tells_a_stranger_nothing() {
     let mut net = net();
     let outputs = net.office.handle(NOW, Input::Connected { peer: device(STRANGER) });
     let [Output::Send { bytes, .. }] = &outputs[..] else { panic!("one greeting: {outputs:?}") };
-    let wanted = Message::Hello { protocol: PROTOCOL, network: network(), wall: NOW, digest: [0; 32] };
+    let wanted = Message::Hello {
+        protocol: PROTOCOL,
+        network: network(),
+        wall: NOW,
+        digest: [0; 32],
+        incarnation: Incarnation(5),
+    };
     assert_eq!(decode(bytes), Ok(wanted), "the digest of nothing");
 }
 

@@ -4,7 +4,8 @@ use minicbor::bytes::{ByteArray, ByteVec};
 use proptest::prelude::*;
 use ucash::log::{BODY_BYTES_MAX, Head, LogId, SUFFIX_BYTES_MAX, SUFFIX_ENTRIES_MAX, Suffix};
 use ucash::membership::Credentials;
-use ucash::model::{DeviceKey, Incarnation, NetworkId, Scope, ShopId, Timestamp};
+use ucash::model::{DeviceKey, Incarnation, NetworkId, Scope, ShopId, SimNumber, Timestamp};
+use ucash::money::{Amount, Currency};
 use ucash::wire::{
     Answered, FRAME_BYTES_MAX, Message, NAME_BYTES_MAX, POSITIONS_MAX, Packed, Position, SCOPES_MAX, ScopeDigest,
     UNPACKED_BYTES_MAX, WANT_ENTRIES_MAX, WANTS_MAX, Want, WireError, decode, encode,
@@ -64,14 +65,20 @@ fn message() -> impl Strategy<Value = Message> {
         Answered::Unable,
     ];
     prop_oneof![
-        (any::<u32>(), any::<[u8; 16]>(), any::<i64>(), any::<[u8; 32]>()).prop_map(
-            |(protocol, network, wall, digest)| Message::Hello {
+        (any::<u32>(), any::<[u8; 16]>(), any::<i64>(), any::<[u8; 32]>(), any::<u64>()).prop_map(
+            |(protocol, network, wall, digest, incarnation)| Message::Hello {
                 protocol,
                 network: NetworkId(network),
                 wall: Timestamp(wall),
                 digest,
+                incarnation: Incarnation(incarnation),
             }
         ),
+        (1..u32::MAX, any::<bool>(), 0..1_000_000_i128).prop_map(|(shop, ask, cents)| {
+            let sim = SimNumber::new("+243971777631").expect("a number");
+            let (shop, amount) = (ShopId(shop), Amount::from_cents(cents, Currency::Cdf).expect("an amount"));
+            if ask { Message::Ask { shop, sim, amount } } else { Message::Given { shop, sim, amount } }
+        }),
         Just(Message::WhoAreYou),
         Just(Message::Sent),
         credentials().prop_map(Message::Credentials),

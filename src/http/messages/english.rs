@@ -1,6 +1,6 @@
 //! The refusals of the rules in English.
 
-use crate::ledger::Refusal;
+use crate::ledger::{OtherShare, Refusal};
 use crate::model::{CaptureState, FieldFault};
 use crate::money::MoneyError;
 
@@ -112,9 +112,43 @@ pub(super) fn sentence(refusal: &Refusal) -> String {
         Refusal::AlreadyReimbursed { movement } => {
             format!("Withdrawal {movement} is reimbursed already. There is nothing left to do.")
         }
-        Refusal::InsufficientShare { asked, share, available } => format!(
-            "This device may spend only {share} of this SIM, and {asked} is needed. The SIM holds {available}: if that is \
-             enough, ask the shop's other devices for a share; if not, top the SIM up."
+        Refusal::WithoutEffect { movement } => format!(
+            "Movement {movement} has no effect: the share of the device that recorded it did not cover it, or that device was \
+             closed. There is nothing to change about it."
+        ),
+        Refusal::CreditNotCancelled { reference } => format!(
+            "Credit {reference} is not cancelled: nothing is to be given back. Cancel it first, if it is to be."
+        ),
+        Refusal::CreditReturned { reference } => {
+            format!("The amount of credit {reference} is returned already. There is nothing left to do.")
+        }
+        Refusal::CreditOfAnotherDevice { reference, device } => format!(
+            "Credit {reference} was granted by another device ({device}): only that one can give its amount back. Do it \
+             there."
+        ),
+        Refusal::InsufficientShare { asked, share, available, holders, .. } => format!(
+            "This device may spend only {share} of this SIM, and {asked} is needed. The SIM holds {available}{}: if that is \
+             enough, ask the shop's other devices for a share; if not, top the SIM up.",
+            shares(holders)
+        ),
+        Refusal::SimNotInHand { sim, share, available } => format!(
+            "SIM {sim} holds {available}, of which this device holds only {share}: it changes shops only with its whole \
+             balance. Ask the other devices for the rest first."
+        ),
+        Refusal::DeviceNeverMet { device } => format!(
+            "Device \"{device}\" has never been seen from here: nothing can be given to it. Wait until it is connected, then \
+             try again."
+        ),
+        Refusal::NotKeeper { shop, keeper } => format!(
+            "Devices of shop {shop} are closed only on its keeper, \"{keeper}\": nothing was done. Give this order on that \
+             device; the keeper itself is closed by the head office."
+        ),
+        Refusal::NothingToClose { device } => format!(
+            "Device \"{device}\" has nothing open in this shop: there is nothing to close. If it is lost, revoke it."
+        ),
+        Refusal::CannotSucceed { device } => format!(
+            "Device \"{device}\" cannot take over: it is closed, or is the one to be closed. Name another device of the same \
+             shop."
         ),
         Refusal::UnknownDevice { key } => {
             format!("No device of the network answers to \"{key}\". Check its name in the list of devices.")
@@ -161,4 +195,14 @@ fn money(fault: &MoneyError) -> String {
         MoneyError::TooLarge { value } => format!("{value} is too large (below 10,000,000,000,000)"),
         MoneyError::CurrencyMismatch { left, right } => format!("{left} and {right} cannot be combined"),
     }
+}
+
+/// Who holds the rest, to be put after what the SIM holds.
+fn shares(holders: &[OtherShare]) -> String {
+    let one = |other: &OtherShare| {
+        let seen = other.last_seen.map_or_else(|| "never seen".to_owned(), |at| format!("seen {}", at.to_rfc3339()));
+        format!("{} with \"{}\" ({seen})", other.share, other.device)
+    };
+    let all: Vec<String> = holders.iter().map(one).collect();
+    if all.is_empty() { String::new() } else { format!(", of which {}", all.join(", ")) }
 }

@@ -3,8 +3,8 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::ledger::Refusal;
-use crate::model::FieldFault;
+use crate::ledger::{OtherShare, Refusal};
+use crate::model::{FieldFault, Timestamp};
 use crate::money::MoneyError;
 
 /// The facts that a refusal carries.
@@ -67,12 +67,40 @@ pub fn facts(refusal: &Refusal) -> Map<String, Value> {
             json!({ "movement": movement })
         }
         Refusal::CaptureNotPending { movement, state } => json!({ "movement": movement, "state": state }),
-        Refusal::InsufficientShare { asked, share, available } => json!({
-            "asked": asked.to_decimal_string(),
+        Refusal::WithoutEffect { movement } => json!({ "movement": movement }),
+        Refusal::CreditNotCancelled { reference } | Refusal::CreditReturned { reference } => {
+            json!({ "reference": reference })
+        }
+        Refusal::CreditOfAnotherDevice { reference, device } => json!({ "reference": reference, "device": device }),
+        Refusal::InsufficientShare { asked, share, available, holders, .. } => {
+            let mut facts = json!({
+                "asked": asked.to_decimal_string(),
+                "share": share.value().to_string(),
+                "available": available.value().to_string(),
+                "currency": asked.currency(),
+            });
+            if !holders.is_empty() {
+                let one = |other: &OtherShare| {
+                    json!({
+                        "device": other.device,
+                        "share": other.share.value().to_string(),
+                        "last_seen": other.last_seen.map(Timestamp::to_rfc3339),
+                    })
+                };
+                facts["holders"] = holders.iter().map(one).collect();
+            }
+            facts
+        }
+        Refusal::SimNotInHand { sim, share, available } => json!({
+            "sim": sim,
             "share": share.value().to_string(),
             "available": available.value().to_string(),
-            "currency": asked.currency(),
+            "currency": available.currency(),
         }),
+        Refusal::DeviceNeverMet { device } | Refusal::NothingToClose { device } | Refusal::CannotSucceed { device } => {
+            json!({ "device": device })
+        }
+        Refusal::NotKeeper { shop, keeper } => json!({ "shop_id": shop, "keeper": keeper }),
         Refusal::UnknownDevice { key } => json!({ "device": key }),
         Refusal::InvitationExpired { expired_at } => json!({ "expired_at": expired_at.to_rfc3339() }),
         Refusal::ReadOnly { detail } => json!({ "cause": detail }),

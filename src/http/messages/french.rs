@@ -1,6 +1,6 @@
 //! The refusals of the rules in French.
 
-use crate::ledger::Refusal;
+use crate::ledger::{OtherShare, Refusal};
 use crate::model::CaptureState;
 use crate::rows::{fault_in_french, money_in_french};
 
@@ -119,9 +119,43 @@ pub(super) fn sentence(refusal: &Refusal) -> String {
         Refusal::AlreadyReimbursed { movement } => {
             format!("Le retrait {movement} est déjà remboursé. Il n'y a plus rien à faire.")
         }
-        Refusal::InsufficientShare { asked, share, available } => format!(
-            "Cet appareil ne peut dépenser que {share} de cette SIM ; il en faut {asked}. La SIM contient {available} : si \
-             cela suffit, demandez une part aux autres appareils du shop ; sinon, rechargez-la."
+        Refusal::WithoutEffect { movement } => format!(
+            "Le mouvement {movement} est sans effet : la part de l'appareil qui l'a noté ne le couvrait pas, ou cet appareil \
+             était fermé. Il n'y a rien à y changer."
+        ),
+        Refusal::CreditNotCancelled { reference } => format!(
+            "Le crédit {reference} n'est pas annulé : rien n'est à rendre. Annulez-le d'abord, s'il doit l'être."
+        ),
+        Refusal::CreditReturned { reference } => {
+            format!("Le montant du crédit {reference} est déjà rendu. Il n'y a plus rien à faire.")
+        }
+        Refusal::CreditOfAnotherDevice { reference, device } => format!(
+            "Le crédit {reference} a été accordé par un autre appareil ({device}) : lui seul peut en rendre le montant. \
+             Faites-le sur cet appareil-là."
+        ),
+        Refusal::InsufficientShare { asked, share, available, holders, .. } => format!(
+            "Cet appareil ne peut dépenser que {share} de cette SIM ; il en faut {asked}. La SIM contient {available}{} : si \
+             cela suffit, demandez une part aux autres appareils du shop ; sinon, rechargez-la.",
+            shares(holders)
+        ),
+        Refusal::SimNotInHand { sim, share, available } => format!(
+            "La SIM {sim} contient {available}, dont cet appareil ne détient que {share} : elle ne change de shop qu'avec \
+             tout son solde. Demandez d'abord le reste aux autres appareils."
+        ),
+        Refusal::DeviceNeverMet { device } => format!(
+            "L'appareil « {device} » n'a encore jamais été vu d'ici : on ne peut rien lui donner. Attendez qu'il soit \
+             connecté, puis recommencez."
+        ),
+        Refusal::NotKeeper { shop, keeper } => format!(
+            "Les appareils du shop {shop} ne se ferment que sur son gardien, « {keeper} » : rien n'a été fait. Donnez cet \
+             ordre sur cet appareil-là ; le gardien lui-même est fermé par le siège."
+        ),
+        Refusal::NothingToClose { device } => format!(
+            "L'appareil « {device} » n'a rien d'ouvert dans ce shop : il n'y a rien à fermer. S'il est perdu, révoquez-le."
+        ),
+        Refusal::CannotSucceed { device } => format!(
+            "L'appareil « {device} » ne peut pas prendre la suite : il est fermé, ou c'est lui que l'on ferme. Nommez un autre \
+             appareil du même shop."
         ),
         Refusal::UnknownDevice { key } => {
             format!("Aucun appareil du réseau ne répond à « {key} ». Vérifiez son nom dans la liste des appareils.")
@@ -159,4 +193,14 @@ fn kind(word: &str) -> &str {
         "deposit" => "un dépôt",
         other => other,
     }
+}
+
+/// Who holds the rest, to be put after what the SIM holds.
+fn shares(holders: &[OtherShare]) -> String {
+    let one = |other: &OtherShare| {
+        let seen = other.last_seen.map_or_else(|| "jamais vu".to_owned(), |at| format!("vu le {}", at.to_rfc3339()));
+        format!("{} chez « {} » ({seen})", other.share, other.device)
+    };
+    let all: Vec<String> = holders.iter().map(one).collect();
+    if all.is_empty() { String::new() } else { format!(", dont {}", all.join(", ")) }
 }

@@ -212,6 +212,13 @@ fn obey(command: Command, local: &mut BTreeMap<String, Vec<u8>>) -> Result<Answe
         Command::Invite { .. } => Answer::Invitation(view(
             json!({"invitation": "ucash1x", "shop_id": 1, "role": "device", "expires_at": "2026-10-01T00:15:00.000Z"}),
         )),
+        Command::GiveShare { sim, .. } | Command::AskShare { sim, .. } => Answer::Shares(view(shares(sim.as_str()))),
+        Command::ReturnCredit { credit: key } => find(&key)?,
+        Command::MoveSim { sim, shop } => Answer::Balance(view(balance(sim.as_str(), shop.0))),
+        Command::CloseDevice { .. } => Answer::Closing(view(json!({
+            "device": "phone", "device_key": "k", "shop_id": 1, "state": "stopped", "successor": "pc",
+            "waiting_for": ["tablet"], "end": null, "insisted": false, "exposure": [],
+        }))),
         Command::RevokeDevice { .. } | Command::RenameDevice { .. } => Answer::Device(view(device(1))),
     })
 }
@@ -232,6 +239,7 @@ fn look(query: Query, local: &BTreeMap<String, Vec<u8>>) -> Result<Answer, Refus
         Query::SimBalance { sim } if sim.as_str() == SIM_1 => Answer::Balance(view(balance(SIM_1, 1))),
         Query::SimBalance { sim } if sim.as_str() == SIM_2 => Answer::Balance(view(balance(SIM_2, 2))),
         Query::SimBalance { sim } => return Err(Refusal::UnknownSim { sim }),
+        Query::SimShares { sim } => Answer::Shares(view(shares(sim.as_str()))),
         Query::Movements { sim, .. } => {
             let shop = if sim.as_str() == SIM_1 { 1 } else { 2 };
             Answer::Movements(view(json!({"items": [movement(shop)], "next": null})))
@@ -286,6 +294,15 @@ fn shop(id: u32) -> Value {
 
 fn sim(number: &str, shop: u32) -> Value {
     json!({"sim": number, "operator": "Airtel", "shop_id": shop, "active": true, "balances": {}})
+}
+
+fn shares(number: &str) -> Value {
+    let one = json!({
+        "device": "pc", "device_key": "k", "share": "20.00", "this_device": true, "connected": false,
+        "last_seen": null, "closed": false,
+    });
+    let shop = if number == SIM_1 { 1 } else { 2 };
+    json!({"sim": number, "shop_id": shop, "shares": {"USD": [one]}, "on_the_way": {}, "coming_back": {}})
 }
 
 fn balance(number: &str, shop: u32) -> Value {

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 use ucash::http::messages::{facts, sentence};
 use ucash::http::{ApiError, Language, retry_after_s, status_of_refusal};
-use ucash::ledger::Refusal;
+use ucash::ledger::{OtherShare, Refusal};
 use ucash::model::{
     CaptureState, CreditId, FieldError, FieldFault, MovementId, PaymentId, Reference, ShopId, SimNumber, Timestamp,
 };
@@ -51,8 +51,17 @@ fn table() -> Vec<(Refusal, u16)> {
         (Refusal::MovementReversed { movement }, 409),
         (Refusal::CaptureNotPending { movement, state: CaptureState::Validated }, 409),
         (Refusal::AlreadyReimbursed { movement }, 409),
-        (Refusal::InsufficientShare { asked: amount("80"), share: balance("20"), available: balance("100") }, 409),
+        (Refusal::WithoutEffect { movement }, 409),
+        (Refusal::CreditNotCancelled { reference: reference() }, 409),
+        (Refusal::CreditReturned { reference: reference() }, 409),
+        (Refusal::CreditOfAnotherDevice { reference: reference(), device: "pc".to_owned() }, 409),
+        (insufficient_share(Vec::new()), 409),
+        (Refusal::SimNotInHand { sim: sim(), share: balance("20"), available: balance("100") }, 409),
         (Refusal::UnknownDevice { key: "pc".to_owned() }, 404),
+        (Refusal::DeviceNeverMet { device: "pc".to_owned() }, 409),
+        (Refusal::NotKeeper { shop, keeper: "pc".to_owned() }, 403),
+        (Refusal::NothingToClose { device: "pc".to_owned() }, 409),
+        (Refusal::CannotSucceed { device: "pc".to_owned() }, 409),
         (Refusal::UnknownInvitation, 404),
         (Refusal::InvitationUsed, 409),
         (Refusal::InvitationExpired { expired_at: Timestamp(0) }, 409),
@@ -62,7 +71,14 @@ fn table() -> Vec<(Refusal, u16)> {
     ]
 }
 
-const VARIANTS: usize = 37;
+const VARIANTS: usize = 46;
+
+fn insufficient_share(holders: Vec<OtherShare>) -> Refusal {
+    let usd = |text| Amount::parse(text, Currency::Usd).expect("an amount");
+    let sim = SimNumber::new("+243971777631").expect("a number");
+    let (share, available) = (usd("20").balance(), usd("100").balance());
+    Refusal::InsufficientShare { asked: usd("80"), share, available, sim, shop: ShopId(1), holders }
+}
 
 fn row_says_more() -> Refusal {
     let usd = |text| Amount::parse(text, Currency::Usd).expect("an amount");
@@ -106,14 +122,23 @@ fn place(refusal: &Refusal) -> usize {
         Refusal::MovementReversed { .. } => 26,
         Refusal::CaptureNotPending { .. } => 27,
         Refusal::AlreadyReimbursed { .. } => 28,
-        Refusal::InsufficientShare { .. } => 29,
-        Refusal::UnknownDevice { .. } => 30,
-        Refusal::UnknownInvitation => 31,
-        Refusal::InvitationUsed => 32,
-        Refusal::InvitationExpired { .. } => 33,
-        Refusal::BadCursor => 34,
-        Refusal::ReadOnly { .. } => 35,
-        Refusal::Busy => 36,
+        Refusal::WithoutEffect { .. } => 29,
+        Refusal::CreditNotCancelled { .. } => 30,
+        Refusal::CreditReturned { .. } => 31,
+        Refusal::CreditOfAnotherDevice { .. } => 32,
+        Refusal::InsufficientShare { .. } => 33,
+        Refusal::SimNotInHand { .. } => 34,
+        Refusal::UnknownDevice { .. } => 35,
+        Refusal::DeviceNeverMet { .. } => 36,
+        Refusal::NotKeeper { .. } => 37,
+        Refusal::NothingToClose { .. } => 38,
+        Refusal::CannotSucceed { .. } => 39,
+        Refusal::UnknownInvitation => 40,
+        Refusal::InvitationUsed => 41,
+        Refusal::InvitationExpired { .. } => 42,
+        Refusal::BadCursor => 43,
+        Refusal::ReadOnly { .. } => 44,
+        Refusal::Busy => 45,
     }
 }
 

@@ -42,6 +42,15 @@ pub fn met(refusal: &Refusal) -> Met {
         | Refusal::InsufficientShare { .. }
         | Refusal::UnknownDevice { .. }
         | Refusal::BadCursor => Met::InTables,
+        Refusal::WithoutEffect { .. }
+        | Refusal::CreditNotCancelled { .. }
+        | Refusal::CreditReturned { .. }
+        | Refusal::CreditOfAnotherDevice { .. }
+        | Refusal::SimNotInHand { .. }
+        | Refusal::DeviceNeverMet { .. }
+        | Refusal::NotKeeper { .. }
+        | Refusal::NothingToClose { .. }
+        | Refusal::CannotSucceed { .. } => Met::Elsewhere("in `shares` and `closings`, a row each"),
         Refusal::RowSaysMore { .. } => Met::Elsewhere("an import's row, in `keys_and_imports`"),
         Refusal::SimInactive { .. } => Met::Elsewhere("no command puts a SIM out of use yet"),
         Refusal::UnknownInvitation | Refusal::InvitationUsed | Refusal::InvitationExpired { .. } => {

@@ -1,0 +1,173 @@
+//! What shares and closings come to, as the rest of the node asks it.
+
+use std::collections::BTreeSet;
+
+use crate::ledger::shares::{PotId, Shares};
+use crate::ledger::{Book, Closings, Stopped};
+use crate::model::{Closing, CreditId, DeviceKey, Holder, MovementId, Origin, Place, Seen, ShopId, SimNumber};
+use crate::money::{Balance, Currency};
+
+/// A holder and its share of one SIM's balance in one currency.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Holding {
+    /// Who.
+    pub holder: Holder,
+    /// How much it may spend. Of a closed log: what its successor has not taken over.
+    pub share: Balance,
+}
+
+/// A gift on its way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenGift {
+    /// The movement that records it.
+    pub movement: MovementId,
+    /// The SIM.
+    pub sim: SimNumber,
+    /// The entry that made it.
+    pub from: Place,
+    /// Who may take it.
+    pub to: Holder,
+    /// How much.
+    pub amount: Balance,
+}
+
+fn pot(shop: ShopId, sim: &SimNumber, currency: Currency) -> PotId {
+    PotId { shop, sim: sim.clone(), currency }
+}
+
+impl Book {
+    /// What that holder may spend of a SIM: its share. Below zero only after the exceptions of rule 2; it then spends
+    /// nothing, and what it receives covers the deficit first.
+    pub fn spendable(&self, shop: ShopId, sim: &SimNumber, currency: Currency, holder: &Holder) -> Balance {
+        self.shares.share(&pot(shop, sim, currency), holder)
+    }
+
+    /// Who holds how much of a SIM in a shop and currency; whoever holds nothing and may still write is left out.
+    pub fn holdings(&self, shop: ShopId, sim: &SimNumber, currency: Currency) -> Vec<Holding> {
+        let id = pot(shop, sim, currency);
+        let left = |holder: Holder, share: Balance| match self.closings.end(shop, &holder) {
+            None => share,
+            Some(closing) => {
+                let cents =
+                    self.shares.pot(&id).map_or(0, |pot| pot.left_behind(&holder, closing.end, &closing.successor));
+                Balance::from_cents(cents, currency)
+            }
+        };
+        let found = self.shares.holders(&id).map(|(holder, share)| Holding { holder, share: left(holder, share) });
+        found.filter(|holding| !holding.share.value().is_zero()).collect()
+    }
+
+    /// Gifts of a shop made and not yet taken.
+    pub fn open_gifts(&self, shop: ShopId) -> Vec<OpenGift> {
+        let pots = self.shares.pots(Some(shop));
+        pots.flat_map(|id| {
+            let gifts = self.shares.pot(id).into_iter().flat_map(|pot| pot.open_gifts());
+            gifts.map(|gift| OpenGift {
+                movement: gift.movement,
+                sim: id.sim.clone(),
+                from: gift.from,
+                to: gift.to,
+                amount: Balance::from_cents(gift.cents, id.currency),
+            })
+        })
+        .collect()
+    }
+
+    /// Gifts that a successor has to bear: made beyond the end of a log that it took over, and taken.
+    pub fn gifts_to_bear(&self, shop: ShopId, by: &Holder) -> Vec<MovementId> {
+        let mut found = Vec::new();
+        for closing in self.closings.ends(shop).filter(|closing| closing.successor == *by) {
+            let Some(until) = self.shares.taken_over(shop, *by, closing.of) else { continue };
+            for id in self.shares.pots(Some(shop)) {
+                found.extend(self.shares.pot(id).into_iter().flat_map(|pot| pot.to_bear(&closing.of, until, by)));
+            }
+        }
+        found
+    }
+
+    /// Cancelled credits of a shop whose amount is on its way back to its granter.
+    pub fn returning(&self, shop: ShopId) -> impl Iterator<Item = &CreditId> {
+        self.to_return.get(&shop).into_iter().flatten()
+    }
+
+    /// Those for whom a holder stands in a shop: itself, and whom it succeeded.
+    pub fn acts_for(&self, shop: ShopId, by: Holder) -> BTreeSet<Holder> {
+        self.shares.acts_for(shop, by)
+    }
+
+    /// Up to which entry a successor has taken over a closed log.
+    pub fn taken_over(&self, shop: ShopId, by: Holder, of: Holder) -> Option<u64> {
+        self.shares.taken_over(shop, by, of)
+    }
+
+    /// Stops, closings and sightings.
+    pub fn closings(&self) -> &Closings {
+        &self.closings
+    }
+
+    /// Every holder in whose name a log of that shop moved money, and every SIM and currency it moved.
+    pub fn pots_of(&self, shop: ShopId) -> impl Iterator<Item = (&SimNumber, Currency)> {
+        self.shares.pots(Some(shop)).map(|id| (&id.sim, id.currency))
+    }
+
+    /// The shares that are below zero, after the exceptions of rule 2: each is the conflict `overdrawn`.
+    pub fn overdrawn(&self) -> Vec<(ShopId, SimNumber, Holding)> {
+        let mut found = Vec::new();
+        for id in self.shares.pots(None) {
+            let below = self.shares.holders(id).filter(|(_, share)| share.value().is_sign_negative());
+            let open = below.filter(|(holder, _)| self.closings.end(id.shop, holder).is_none());
+            found.extend(open.map(|(holder, share)| (id.shop, id.sim.clone(), Holding { holder, share })));
+        }
+        found
+    }
+
+    /// The authority names a shop's keeper.
+    pub fn name_keeper(&mut self, shop: ShopId, device: DeviceKey, origin: Origin) {
+        self.closings.name_keeper(shop, device, origin);
+        self.shares.closed(shop);
+    }
+
+    /// Somebody says that a log is to be closed.
+    pub fn stop(&mut self, shop: ShopId, of: Holder, successor: Holder, by: Origin, by_authority: bool) {
+        self.closings.stop(shop, of, Stopped { successor, by }, by_authority);
+    }
+
+    /// Somebody says where a log ends.
+    pub fn close(&mut self, closing: Closing, origin: Origin, by_authority: bool) {
+        self.closings.close(closing, origin, by_authority);
+        self.shares.closed(closing.shop);
+    }
+
+    /// A device says how far it holds others' logs.
+    pub fn sight(&mut self, shop: ShopId, by: Place, seen: &[Seen]) {
+        self.closings.sight(shop, by, seen);
+        if Closings::matters(seen) {
+            self.shares.closed(shop);
+        }
+    }
+
+    /// A successor takes over what a closed log held.
+    pub fn take_over(&mut self, shop: ShopId, at: Place, of: Holder, end: u64) {
+        self.shares.take_over(shop, at, of, end, &self.closings);
+    }
+
+    /// A digest of shares, keepers and closings for those who compare states.
+    pub fn shares_digest(&self) -> [u8; 32] {
+        digest(&self.shares, &self.closings)
+    }
+}
+
+fn digest(shares: &Shares, closings: &Closings) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new_derive_key("ucash/v1/shares");
+    for id in shares.pots(None) {
+        let mut held = shares.holders(id).filter(|(_, share)| !share.value().is_zero()).peekable();
+        if held.peek().is_some() {
+            hasher.update(format!("{} {} {};", id.shop, id.sim, id.currency).as_bytes());
+        }
+        for (holder, share) in held {
+            hasher.update(format!("{} {share};", holder.to_text()).as_bytes());
+        }
+    }
+    hasher.update(&closings.to_digest());
+    *hasher.finalize().as_bytes()
+}

@@ -1,0 +1,481 @@
+//! One pot: the shares of one SIM's balance in one shop and currency, settled from the logs that touch it.
+//!
+//! Each log is an **account**: its deeds in the order of its entries. Accounts are settled side by side; one waits for
+//! another only where it takes a gift of it, or takes it over. Entries cannot name what comes after them (a
+//! change names its causes by hash), so this always ends.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::ledger::closings::Closings;
+use crate::ledger::shares::{ItemId, Standing};
+use crate::model::{CreditId, Holder, MovementId, Place, ShopId};
+
+/// What settling asks of the rest of the books: where logs end, who recorded what.
+pub(super) type Rules = Closings;
+
+/// What an entry does to the pot it belongs to, in cents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Deed {
+    /// An opening, or a capture recorded as validated.
+    Add { movement: MovementId, cents: i128 },
+    /// A capture that does not count yet.
+    Await { movement: MovementId, cents: i128 },
+    /// A grant, a withdrawal, a deposit, or what a SIM took along.
+    Spend { item: ItemId, cents: i128 },
+    /// A gift is made.
+    Give { gift: MovementId, to: Holder, cents: i128 },
+    /// A gift is taken.
+    Take { gift: MovementId },
+    /// A gift from beyond a closing is borne.
+    Bear { gift: MovementId },
+    /// A pending capture is confirmed.
+    Validate { movement: MovementId },
+    /// A movement is taken back.
+    Reverse { movement: MovementId },
+    /// A cancelled credit's amount is given back.
+    Return { credit: CreditId },
+    /// A closed log's share is taken over, up to an entry.
+    TakeOver { of: Holder, end: u64 },
+}
+
+/// What giving back needs to know of a thing.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Item {
+    /// The entry that made it.
+    pub by: Place,
+    pub cents: i128,
+    kind: Kind,
+    pub standing: Standing,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Income,
+    Pending,
+    Spent,
+    Gift { to: Holder },
+}
+
+/// A gift on its way.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct OpenGift {
+    pub movement: MovementId,
+    pub from: Place,
+    pub to: Holder,
+    pub cents: i128,
+}
+
+/// A deed in its place, and what it did to the share.
+#[derive(Clone, Copy, Debug)]
+struct Event {
+    number: u64,
+    deed: Deed,
+    /// Cents added to the share (below zero: taken from it); 0 if it is void.
+    delta: i128,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Account {
+    events: Vec<Event>,
+    /// How many of the events are settled.
+    settled: usize,
+    share: i128,
+    /// How far each closed log was taken over.
+    taken_over: BTreeMap<Holder, u64>,
+    /// What was done by right, at most once: by which of the own entries.
+    done: BTreeMap<Act, u64>,
+}
+
+/// Something that can be done to an item once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Act {
+    Take(MovementId),
+    Bear(MovementId),
+    Validate(MovementId),
+    GiveBack(ItemId),
+}
+
+impl Deed {
+    fn act(&self) -> Option<Act> {
+        Some(match *self {
+            Deed::Take { gift } => Act::Take(gift),
+            Deed::Bear { gift } => Act::Bear(gift),
+            Deed::Validate { movement } => Act::Validate(movement),
+            Deed::Reverse { movement } => Act::GiveBack(ItemId::Movement(movement)),
+            Deed::Return { credit } => Act::GiveBack(ItemId::Credit(credit)),
+            _ => return None,
+        })
+    }
+
+    /// The item that an earlier entry made and this one speaks of.
+    fn about(&self) -> Option<ItemId> {
+        Some(match *self {
+            Deed::Take { gift } | Deed::Bear { gift } => ItemId::Movement(gift),
+            Deed::Validate { movement } | Deed::Reverse { movement } => ItemId::Movement(movement),
+            Deed::Return { credit } => ItemId::Credit(credit),
+            _ => return None,
+        })
+    }
+}
+
+/// The accounts of one pot, and the things in it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Pot {
+    accounts: BTreeMap<Holder, Account>,
+    items: BTreeMap<ItemId, Item>,
+    open_gifts: BTreeSet<MovementId>,
+    dirty: bool,
+}
+
+impl Pot {
+    /// Takes a deed. `false`: it came out of order, the pot is to be settled anew.
+    pub fn put(&mut self, at: Place, deed: Deed, rules: &Rules) -> bool {
+        self.note(at, &deed);
+        let account = self.accounts.entry(at.holder).or_default();
+        let last = account.events.last().map_or(0, |event| event.number);
+        account.events.push(Event { number: at.number, deed, delta: 0 });
+        let continues = at.number > last && account.settled + 1 == account.events.len();
+        let plain = !matches!(deed, Deed::TakeOver { .. } | Deed::Bear { .. }) && !rules.touches(&at.holder);
+        if self.dirty || !continues || !plain || !self.is_ready(&deed) {
+            self.dirty = true;
+            return false;
+        }
+        // Others' closings too: a gift of a log that was closed may be beyond its end.
+        let giver = deed.about().and_then(|item| self.items.get(&item)).map(|item| item.by.holder);
+        if giver.is_some_and(|giver| giver != at.holder && rules.touches(&giver)) {
+            self.dirty = true;
+            return false;
+        }
+        self.settle_next(at.holder, None);
+        true
+    }
+
+    fn note(&mut self, at: Place, deed: &Deed) {
+        let (id, cents, kind) = match *deed {
+            Deed::Add { movement, cents } => (ItemId::Movement(movement), cents, Kind::Income),
+            Deed::Await { movement, cents } => (ItemId::Movement(movement), cents, Kind::Pending),
+            Deed::Spend { item, cents } => (item, cents, Kind::Spent),
+            Deed::Give { gift, to, cents } => (ItemId::Movement(gift), cents, Kind::Gift { to }),
+            _ => return,
+        };
+        self.items.entry(id).or_insert(Item { by: at, cents, kind, standing: Standing::default() });
+    }
+
+    pub fn item(&self, id: &ItemId) -> Option<&Item> {
+        self.items.get(id)
+    }
+
+    pub fn share(&self, holder: &Holder) -> i128 {
+        self.accounts.get(holder).map_or(0, |account| account.share)
+    }
+
+    pub fn shares(&self) -> impl Iterator<Item = (Holder, i128)> + '_ {
+        self.accounts.iter().map(|(holder, account)| (*holder, account.share))
+    }
+
+    pub fn open_gifts(&self) -> impl Iterator<Item = OpenGift> + '_ {
+        self.open_gifts.iter().filter_map(|movement| {
+            let item = self.items.get(&ItemId::Movement(*movement))?;
+            let Kind::Gift { to } = item.kind else { return None };
+            Some(OpenGift { movement: *movement, from: item.by, to, cents: item.cents })
+        })
+    }
+
+    /// What a closed log held at its end and its successor has not taken over.
+    pub fn left_behind(&self, of: &Holder, end: u64, successor: &Holder) -> i128 {
+        let Some(account) = self.accounts.get(of) else { return 0 };
+        let taken = self.accounts.get(successor).and_then(|account| account.taken_over.get(of)).copied().unwrap_or(0);
+        let within = account.events.iter().filter(|event| event.number > taken && event.number <= end);
+        within.map(|event| event.delta).sum()
+    }
+
+    /// Gifts of that log from beyond its end that someone took and that holder has not borne.
+    pub fn to_bear(&self, of: &Holder, end: u64, by: &Holder) -> Vec<MovementId> {
+        let borne =
+            |gift: MovementId| self.accounts.get(by).is_some_and(|account| account.done.contains_key(&Act::Bear(gift)));
+        let beyond = self.items.iter().filter(|(_, item)| item.by.holder == *of && item.by.number > end);
+        beyond
+            .filter_map(|(id, item)| match (id, item.kind) {
+                (ItemId::Movement(gift), Kind::Gift { .. }) if item.standing.taken_by.is_some() => Some(*gift),
+                _ => None,
+            })
+            .filter(|gift| !borne(*gift))
+            .collect()
+    }
+
+    /// Whether everything that a deed speaks of is settled.
+    fn is_ready(&self, deed: &Deed) -> bool {
+        if let Deed::TakeOver { of, end } = deed {
+            let account = self.accounts.get(of);
+            return account
+                .is_none_or(|account| account.events.get(account.settled).is_none_or(|next| next.number > *end));
+        }
+        let Some(item) = deed.about().and_then(|id| self.items.get(&id)) else { return true };
+        let account = self.accounts.get(&item.by.holder);
+        account
+            .is_some_and(|account| account.events.get(account.settled).is_none_or(|next| next.number > item.by.number))
+    }
+
+    /// Settles every account from its beginning. Answers the items of which something changed.
+    pub fn settle(&mut self, shop: ShopId, rules: &Rules) -> Vec<ItemId> {
+        let before: Vec<(ItemId, Standing)> = self.items.iter().map(|(id, item)| (*id, item.standing)).collect();
+        self.open_gifts.clear();
+        self.items.values_mut().for_each(|item| item.standing = Standing::default());
+        for account in self.accounts.values_mut() {
+            account.events.sort_by_key(|event| event.number);
+            account.events.dedup_by_key(|event| event.number);
+            account.settled = 0;
+            account.share = 0;
+            account.taken_over.clear();
+            account.done.clear();
+        }
+        let holders: Vec<Holder> = self.accounts.keys().copied().collect();
+        let view = (shop, rules);
+        loop {
+            let mut moved = false;
+            for holder in &holders {
+                while self.next_deed(holder).is_some_and(|deed| self.is_ready(&deed)) {
+                    self.settle_next(*holder, Some(view));
+                    moved = true;
+                }
+            }
+            if moved {
+                continue;
+            }
+            // What waits for itself in a circle no honest device writes: the first of it counts for nothing.
+            match holders.iter().find(|holder| self.next_deed(holder).is_some()) {
+                Some(holder) => self.skip_next(holder),
+                None => break,
+            }
+        }
+        self.dirty = false;
+        let standing = |id: &ItemId| self.items.get(id).map(|item| item.standing);
+        before.into_iter().filter(|(id, old)| standing(id) != Some(*old)).map(|(id, _)| id).collect()
+    }
+
+    fn next_deed(&self, holder: &Holder) -> Option<Deed> {
+        let account = self.accounts.get(holder)?;
+        account.events.get(account.settled).map(|event| event.deed)
+    }
+
+    fn skip_next(&mut self, holder: &Holder) {
+        if let Some(account) = self.accounts.get_mut(holder) {
+            account.settled += 1;
+        }
+    }
+
+    /// Settles the next event of an account. Without rules no closing concerns it.
+    fn settle_next(&mut self, holder: Holder, rules: Option<(ShopId, &Rules)>) {
+        let Some(event) = self.accounts.get(&holder).and_then(|account| account.events.get(account.settled)) else {
+            return;
+        };
+        let (number, deed) = (event.number, event.deed);
+        let at = Place { holder, number };
+        let end = rules.and_then(|(shop, rules)| rules.end(shop, &holder)).map(|closing| closing.end);
+        let beyond = end.is_some_and(|end| number > end);
+        let delta = self.weigh(at, &deed, rules);
+        let effective = delta.is_some();
+        let delta = delta.unwrap_or(0);
+        self.mark(at, &deed, effective, beyond);
+        let Some(account) = self.accounts.get_mut(&holder) else { return };
+        if effective && let Some(act) = deed.act() {
+            account.done.insert(act, number);
+        }
+        if effective && let Deed::TakeOver { of, end } = deed {
+            account.taken_over.insert(of, end);
+        }
+        account.events[account.settled].delta = delta;
+        account.settled += 1;
+        account.share += delta;
+    }
+
+    /// What a deed adds to its holder's share; `None` if it is void.
+    fn weigh(&self, at: Place, deed: &Deed, rules: Option<(ShopId, &Rules)>) -> Option<i128> {
+        let account = self.accounts.get(&at.holder)?;
+        let covered = |cents: i128| (account.share >= cents).then_some(-cents);
+        match *deed {
+            Deed::Add { cents, .. } => Some(cents),
+            Deed::Await { .. } => Some(0),
+            Deed::Spend { cents, .. } | Deed::Give { cents, .. } => covered(cents),
+            Deed::TakeOver { of, end } => self.weigh_succession(at.holder, account, of, end, rules),
+            Deed::Take { gift } => {
+                let item = self.items.get(&ItemId::Movement(gift))?;
+                let Kind::Gift { to } = item.kind else { return None };
+                self.may_act_for(at.holder, to, 0).then_some(())?;
+                self.is_takable(at, item, rules).then_some(())?;
+                (!self.has_done(at.holder, Act::Take(gift))).then_some(item.cents)
+            }
+            Deed::Bear { gift } => {
+                let item = self.items.get(&ItemId::Movement(gift))?;
+                let until = account.taken_over.get(&item.by.holder)?;
+                let beyond = matches!(item.kind, Kind::Gift { .. }) && item.by.number > *until;
+                (beyond && !self.has_done(at.holder, Act::Bear(gift))).then_some(-item.cents)
+            }
+            Deed::Validate { movement } => {
+                let item = self.items.get(&ItemId::Movement(movement))?;
+                let right = item.kind == Kind::Pending && self.may_act_for(at.holder, item.by.holder, item.by.number);
+                let again = self.has_done(at.holder, Act::Validate(movement))
+                    || self.has_done(at.holder, Act::GiveBack(ItemId::Movement(movement)));
+                (right && !again).then_some(item.cents)
+            }
+            Deed::Reverse { movement } => self.weigh_reversal(at.holder, movement, covered),
+            Deed::Return { credit } => {
+                let id = ItemId::Credit(credit);
+                let item = self.items.get(&id)?;
+                let right = self.may_act_for(at.holder, item.by.holder, item.by.number);
+                (right && !item.standing.void && !self.has_done(at.holder, Act::GiveBack(id))).then_some(item.cents)
+            }
+        }
+    }
+
+    fn weigh_reversal(
+        &self,
+        holder: Holder,
+        movement: MovementId,
+        covered: impl Fn(i128) -> Option<i128>,
+    ) -> Option<i128> {
+        let id = ItemId::Movement(movement);
+        let item = self.items.get(&id)?;
+        let right = self.may_act_for(holder, item.by.holder, item.by.number);
+        if !right || self.has_done(holder, Act::GiveBack(id)) {
+            return None;
+        }
+        match item.kind {
+            Kind::Income => covered(item.cents),
+            Kind::Pending if self.has_done(holder, Act::Validate(movement)) => covered(item.cents),
+            Kind::Pending => Some(0),
+            // What had no effect gives nothing back.
+            Kind::Spent => Some(if item.standing.void { 0 } else { item.cents }),
+            Kind::Gift { .. } => None,
+        }
+    }
+
+    /// A gift may be taken unless it is void, or from beyond its giver's end and not to be excused.
+    fn is_takable(&self, at: Place, gift: &Item, rules: Option<(ShopId, &Rules)>) -> bool {
+        let giver = self.accounts.get(&gift.by.holder);
+        let covered = giver.is_some_and(|account| {
+            let found = account.events[..account.settled].binary_search_by_key(&gift.by.number, |event| event.number);
+            found.is_ok_and(|index| account.events[index].delta != 0)
+        });
+        let Some((shop, rules)) = rules else { return covered };
+        let Some(closing) = rules.end(shop, &gift.by.holder) else { return covered };
+        let excused = closing.insisted
+            && !rules.promised(shop, &at.holder, &gift.by.holder).is_some_and(|promise| promise.forbids(at, gift.by));
+        covered && (gift.by.number <= closing.end || excused)
+    }
+
+    /// What a succession brings: all that the closed log did to its share up to the end, less what was taken over
+    /// before, and less what the successor did itself in the meantime.
+    fn weigh_succession(
+        &self,
+        by: Holder,
+        account: &Account,
+        of: Holder,
+        end: u64,
+        rules: Option<(ShopId, &Rules)>,
+    ) -> Option<i128> {
+        let (shop, rules) = rules?;
+        let closing = rules.end(shop, &of)?;
+        let from = account.taken_over.get(&of).copied();
+        if closing.successor != by || end > closing.end || from.is_some_and(|from| end <= from) {
+            return None;
+        }
+        let from = from.unwrap_or(0);
+        let Some(closed) = self.accounts.get(&of) else { return Some(0) };
+        let within = closed.events.iter().filter(|event| event.number > from && event.number <= end);
+        let done_here = |event: &&Event| match event.deed {
+            Deed::Give { gift, .. } => self.has_done(by, Act::Bear(gift)),
+            _ => event.deed.act().is_some_and(|act| self.has_done(by, act)),
+        };
+        Some(within.filter(|event| !done_here(event)).map(|event| event.delta).sum())
+    }
+
+    /// Whether a holder, as far as it is settled, stands for another as that one was at one of its entries.
+    fn may_act_for(&self, by: Holder, whom: Holder, number: u64) -> bool {
+        if by == whom {
+            return true;
+        }
+        let Some(account) = self.accounts.get(&by) else { return false };
+        account
+            .taken_over
+            .iter()
+            .any(|(of, end)| if *of == whom { number <= *end } else { self.inherited(*of, *end, whom, number) })
+    }
+
+    fn inherited(&self, by: Holder, end: u64, whom: Holder, number: u64) -> bool {
+        let Some(account) = self.accounts.get(&by) else { return false };
+        account.events.iter().take_while(|event| event.number <= end).any(|event| match event.deed {
+            Deed::TakeOver { of, end } if account.taken_over.contains_key(&of) => {
+                if of == whom {
+                    number <= end
+                } else {
+                    of != by && self.inherited(of, end, whom, number)
+                }
+            }
+            _ => false,
+        })
+    }
+
+    /// Whether a holder did that, or one for whom it stands, before it took over.
+    fn has_done(&self, by: Holder, act: Act) -> bool {
+        self.has_done_until(by, u64::MAX, act, 0)
+    }
+
+    fn has_done_until(&self, by: Holder, end: u64, act: Act, depth: usize) -> bool {
+        let Some(account) = self.accounts.get(&by) else { return false };
+        if account.done.get(&act).is_some_and(|number| *number <= end) {
+            return true;
+        }
+        // A chain of successions is no longer than there are holders; a circle ends here.
+        if account.taken_over.is_empty() || depth > self.accounts.len() {
+            return false;
+        }
+        account.events.iter().take(account.settled).any(|event| match event.deed {
+            Deed::TakeOver { of, end: until } if event.number <= end && account.taken_over.contains_key(&of) => {
+                self.has_done_until(of, until, act, depth + 1)
+            }
+            _ => false,
+        })
+    }
+
+    /// Notes what a deed did to the thing it made or speaks of.
+    fn mark(&mut self, at: Place, deed: &Deed, effective: bool, beyond: bool) {
+        let counts = effective && !beyond;
+        match *deed {
+            Deed::Add { movement, .. } | Deed::Await { movement, .. } => {
+                self.standing(ItemId::Movement(movement), |standing| standing.void = !counts);
+            }
+            Deed::Spend { item, .. } => self.standing(item, |standing| standing.void = !counts),
+            Deed::Give { gift, .. } => {
+                self.standing(ItemId::Movement(gift), |standing| standing.void = !counts);
+                if counts {
+                    self.open_gifts.insert(gift);
+                }
+            }
+            Deed::Take { gift } if counts => {
+                self.standing(ItemId::Movement(gift), |standing| standing.taken_by = Some(at.holder));
+                self.open_gifts.remove(&gift);
+            }
+            Deed::Validate { movement } if counts => {
+                self.standing(ItemId::Movement(movement), |standing| standing.validated = true);
+            }
+            Deed::Reverse { movement } if counts => {
+                self.standing(ItemId::Movement(movement), |standing| {
+                    standing.given_back.get_or_insert(at);
+                });
+            }
+            Deed::Return { credit } if counts => {
+                self.standing(ItemId::Credit(credit), |standing| {
+                    standing.given_back.get_or_insert(at);
+                });
+            }
+            _ => {}
+        }
+    }
+
+    fn standing(&mut self, id: ItemId, change: impl FnOnce(&mut Standing)) {
+        if let Some(item) = self.items.get_mut(&id) {
+            change(&mut item.standing);
+        }
+    }
+}
