@@ -116,8 +116,7 @@ impl Book {
                 if let MovementKind::Withdrawal(withdrawal) = kind {
                     withdrawal.owed_by.map_or(Ok(()), |shop| self.check_shop(shop))?;
                 }
-                // A reversed one too: it takes before it gives back.
-                if !matches!(kind, MovementKind::Capture(_)) {
+                if !reversed && !matches!(kind, MovementKind::Capture(_)) {
                     self.check_spendable(*shop, sim, kind.amount(), holder)?;
                 }
                 let planned = PlannedMovement {
@@ -176,7 +175,9 @@ impl Book {
             let remaining = grant.amount;
             return Err(Refusal::PaymentExceedsRemaining { asked: payment.amount, remaining });
         }
-        self.check_spendable(row.shop, &grant.sim, grant.amount, holder)?;
+        if row.cancelled.is_none() {
+            self.check_spendable(row.shop, &grant.sim, grant.amount, holder)?;
+        }
         let mut then = Vec::new();
         if let Some(paid) = &row.paid {
             let ImportedPayment { amount, mode, reference, at } = paid.clone();

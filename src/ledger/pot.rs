@@ -323,7 +323,9 @@ impl Pot {
                 let id = ItemId::Credit(credit);
                 let item = self.items.get(&id)?;
                 let right = self.may_act_for(at.holder, item.by.holder, item.by.number);
-                (right && !item.standing.void && !self.has_done(at.holder, Act::GiveBack(id))).then_some(item.cents)
+                let right = right && !self.has_done(at.holder, Act::GiveBack(id));
+                // What had no effect gives nothing back.
+                right.then_some(if item.standing.void { 0 } else { item.cents })
             }
         }
     }
@@ -460,14 +462,10 @@ impl Pot {
                 self.standing(ItemId::Movement(movement), |standing| standing.validated = true);
             }
             Deed::Reverse { movement } if counts => {
-                self.standing(ItemId::Movement(movement), |standing| {
-                    standing.given_back.get_or_insert(at);
-                });
+                self.standing(ItemId::Movement(movement), |standing| standing.give_back(at));
             }
             Deed::Return { credit } if counts => {
-                self.standing(ItemId::Credit(credit), |standing| {
-                    standing.given_back.get_or_insert(at);
-                });
+                self.standing(ItemId::Credit(credit), |standing| standing.give_back(at));
             }
             _ => {}
         }

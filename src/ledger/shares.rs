@@ -48,6 +48,15 @@ pub(super) struct Standing {
     pub taken_by: Option<Holder>,
 }
 
+impl Standing {
+    /// It is given back. What was never covered and is taken back again was nothing (an imported row that says it was
+    /// cancelled): it is shown as cancelled, not as without effect.
+    pub(super) fn give_back(&mut self, at: Place) {
+        self.void = false;
+        self.given_back.get_or_insert(at);
+    }
+}
+
 /// Every pot.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Shares {

@@ -233,13 +233,26 @@ impl Desk {
         self.handle(right, Input::Disconnected { peer: keys[0] });
     }
 
-    /// All meet all, twice, so that what anyone knew reaches everyone.
+    /// All meet all until nothing is new to anyone: what is heard may make a device say or return something.
     pub fn meet_all(&mut self) {
-        for _ in 0..2 {
+        let mut before = Vec::new();
+        for _ in 0..10 {
             for left in 0..self.seats() {
                 (left + 1..self.seats()).for_each(|right| self.meet(left, right));
             }
+            let entries: Vec<u64> = (0..self.seats()).map(|seat| self.status(seat).entries).collect();
+            if entries == before {
+                return;
+            }
+            before = entries;
         }
+        panic!("they never stop having something new to say: {before:?}");
+    }
+
+    /// One seat gives another a part of its share.
+    pub fn give(&mut self, from: usize, to: usize, amount: &str) -> Answered {
+        let to = self.device(to).to_text();
+        self.command(from, Command::GiveShare { sim: sim_number(SIM), amount: self::amount(amount), to })
     }
 
     /// Asserts that all seats show one state, that it is sound, and that nothing waits or is set aside.
