@@ -116,10 +116,11 @@ impl Device {
 /// night costs nothing:
 ///
 /// ```text
-/// it wrote something     after 0.3 s to a quarter of an hour (the run's leisure; 0.3 s while founding and healing),
-///                        once for all that is written meanwhile; a second later again if things were not quiet
+/// it wrote something     one time in three, after 0.3 s to a quarter of an hour (the run's leisure), once for all that
+///                        is written meanwhile; a second later again if things were not quiet. While founding and
+///                        healing every time, after 0.3 s
 /// it met somebody        after 31 s: then all are compared with, and who does not say who it is is left
-/// nothing                3 to 30 minutes later, then after twice as long each time, up to 4 hours
+/// nothing                20 to 90 minutes later, then after twice as long each time, up to 6 hours
 /// ```
 #[derive(Clone, Debug)]
 pub(super) struct Ticks {
@@ -134,11 +135,11 @@ pub(super) struct Ticks {
 /// After this long without a write a replica compares.
 const QUIET_MS: i64 = 300;
 const MET_MS: i64 = 31_000;
-const IDLE_MS_MAX: i64 = 4 * 3_600_000;
+const IDLE_MS_MAX: i64 = 6 * 3_600_000;
 
 impl Ticks {
     pub fn new(draw: &mut Draw) -> Ticks {
-        let idle_ms_min = draw.between(180_000, 1_800_000);
+        let idle_ms_min = draw.between(1_200_000, 5_400_000);
         Ticks { due: None, wrote_at: i64::MIN / 2, idle_ms: idle_ms_min, idle_ms_min, leisure_ms: 0 }
     }
 
@@ -152,7 +153,11 @@ impl Ticks {
     pub fn wrote(&mut self, now: i64, draw: &mut Draw) -> Option<i64> {
         self.wrote_at = now;
         self.idle_ms = self.idle_ms_min;
-        let after = if self.leisure_ms == 0 { 0 } else { draw.between(0, self.leisure_ms) };
+        let after = match self.leisure_ms {
+            0 => 0,
+            _ if draw.below(3) > 0 => self.idle_ms,
+            most => draw.between(0, most),
+        };
         self.at_latest(now + QUIET_MS + after)
     }
 
