@@ -255,9 +255,9 @@ fn progress(context: &Context, total: u64) -> ProgressBar {
     }
 }
 
-/// Ctrl-C between two pieces ends the import; what was sent is done.
+/// Ctrl-C between two pieces of work ends it; what was done is done.
 #[expect(clippy::exit, reason = "whoever presses Ctrl-C twice wants the process gone")]
-fn watch_interrupt(stopped: Arc<AtomicBool>) {
+pub(super) fn watch_interrupt(stopped: Arc<AtomicBool>) {
     let watch = move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         if let Ok(runtime) = runtime

@@ -14,6 +14,7 @@ mod device;
 mod failure;
 mod founding;
 mod import;
+mod lab;
 mod log;
 mod moments;
 mod node;
@@ -93,6 +94,9 @@ enum Command {
     /// Les jetons d'accès à l'API de ce nœud.
     #[command(subcommand)]
     Token(token::Token),
+    /// Le laboratoire : des compagnies simulées, leurs pannes, et ce qui doit tenir malgré elles.
+    #[command(subcommand)]
+    Lab(lab::Lab),
     /// Imprimer les complétions d'un interpréteur de commandes.
     Completions {
         /// bash, elvish, fish, powershell ou zsh.
@@ -159,6 +163,7 @@ fn dispatch(context: &Context, command: Command) -> Result<ExitCode, Failure> {
         Command::Import(import) => import.run(context),
         Command::Verify => node::verify(context),
         Command::Token(token) => token.run(context),
+        Command::Lab(lab) => lab.run(context),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), "ucash", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)

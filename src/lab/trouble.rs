@@ -1,0 +1,103 @@
+//! What goes wrong from outside, and devices that lose power and get it back.
+
+use crate::lab::auditor::Broken;
+use crate::lab::device::State;
+use crate::lab::disk::Disk;
+use crate::lab::faults::Fault;
+use crate::lab::network::Pair;
+use crate::lab::trace::Happened;
+use crate::lab::world::{Event, World};
+use crate::replica::{BootError, Identity, Replica};
+
+/// How an image of an older time is opened: as a new incarnation of its device. The replica cannot do that yet; with
+/// `Some(Replica::open_restored)` here, and a rate in `Rates::images`, old images come back.
+type Restore = fn(Disk, Identity, [u8; 32]) -> Result<Replica<Disk>, BootError>;
+const RESTORE: Option<Restore> = None;
+
+impl World {
+    pub fn go_wrong(&mut self, fault: Fault) {
+        let device = match &fault {
+            Fault::Clog { device, .. } | Fault::PowerCut { device } | Fault::Image { device } => *device,
+            Fault::BringBack { device } | Fault::OneWay { from: device, .. } => *device,
+            Fault::Block(pairs) | Fault::Unblock(pairs) => pairs.first().map_or(0, |pair| pair.0),
+        };
+        self.trace.note(self.now, device, &Happened::Fault { name: fault.name() });
+        match fault {
+            Fault::Block(pairs) => {
+                for pair in pairs {
+                    self.network.link(pair).blocked += 1;
+                    self.end(pair);
+                }
+            }
+            Fault::Unblock(pairs) => {
+                for pair in pairs {
+                    let link = self.network.link(pair);
+                    link.blocked = link.blocked.saturating_sub(1);
+                    self.consider(pair);
+                }
+            }
+            Fault::OneWay { from, to, for_ms } => {
+                let pair = Pair::new(from, to);
+                let link = self.network.link(pair);
+                link.deaf[usize::from(from > to)] = link.connected;
+                let epoch = link.epoch;
+                self.plan(self.now + for_ms, Event::End { pair, epoch });
+            }
+            Fault::Clog { device, until } => self.network.clog(device, until),
+            Fault::PowerCut { device } => self.lose_power(device),
+            Fault::Image { device } if RESTORE.is_some() => {
+                let one = &mut self.devices[device];
+                one.image = Some(one.disk.image());
+            }
+            // Without a way to open it as what it is, no image is put back.
+            Fault::BringBack { device } if self.devices[device].image.is_some() && self.devices[device].is_up() => {
+                self.lose_power(device);
+                let one = &mut self.devices[device];
+                one.brought_back = one.image.take();
+            }
+            Fault::Image { .. } | Fault::BringBack { .. } => {}
+        }
+    }
+
+    pub fn lose_power(&mut self, device: usize) {
+        if !self.devices[device].is_up() {
+            return;
+        }
+        let one = &mut self.devices[device];
+        let of = one.disk.unsynced();
+        let kept = one.draw.below(of as u64 + 1) as usize;
+        one.lose_power(kept);
+        let (life, exponent) = (one.life, one.draw.below(15));
+        let off_ms = one.draw.between(1_000, 2_000 << exponent);
+        self.counts.power_cuts += 1;
+        self.auditor.lost_power(device);
+        self.trace.note(self.now, device, &Happened::PowerLost { kept, of });
+        for peer in self.network.connected(device) {
+            self.end(Pair::new(device, peer));
+        }
+        self.plan(self.now + off_ms, Event::Restart { device, life });
+    }
+
+    pub fn restart(&mut self, device: usize) -> Result<(), Broken> {
+        let one = &mut self.devices[device];
+        if !matches!(one.state, State::Down) {
+            return Ok(());
+        }
+        let seed = one.draw.seed();
+        let opened = match (RESTORE, one.brought_back.take()) {
+            (Some(restore), Some(image)) => {
+                one.disk.bring_back(image);
+                restore(one.disk.clone(), one.identity.clone(), seed)
+            }
+            _ => Replica::open(one.disk.clone(), one.identity.clone(), seed),
+        };
+        let replica = opened.map_err(|error| Broken {
+            invariant: "reopen",
+            detail: format!("device {device} does not open: {error}"),
+        })?;
+        one.state = State::Up(Box::new(replica));
+        self.trace.note(self.now, device, &Happened::Restarted);
+        self.consider_all(device);
+        Ok(())
+    }
+}

@@ -1,0 +1,101 @@
+//! The laboratory itself: one seed is one run, what is told is obeyed and printed, and the first seeds hold.
+
+use ucash::lab::{Options, Overrides, run, run_traced};
+
+/// Smaller than what a seed draws, for a program built without optimisation.
+const SMALL: Overrides = Overrides { devices: Some(5), shops: None, days: Some(1), operations: Some(80), faults: None };
+
+#[test]
+fn one_seed_is_one_run() {
+    for seed in [1, 2] {
+        let (first, second) = (run(seed, &SMALL), run_traced(seed, &SMALL));
+        println!("seed {seed}: {}", first.trace_text());
+        assert_eq!(first, second.0, "whether the trace is kept changes nothing either");
+        assert_eq!(second.1.len() as u64, first.events, "every event has a line");
+    }
+    assert_ne!(run(1, &SMALL).trace, run(2, &SMALL).trace, "seeds differ");
+}
+
+#[test]
+fn the_first_seeds_hold() {
+    let mut asked = 0;
+    for seed in 1..=20 {
+        let outcome = run(seed, &SMALL);
+        if let Err(failure) = &outcome.result {
+            panic!("{failure}\n{}", outcome.options);
+        }
+        assert!(outcome.counts.rounds >= 1, "seed {seed}: all came to agree");
+        asked += outcome.counts.done;
+    }
+    assert!(asked > 400, "people did something: {asked}");
+}
+
+#[test]
+fn trouble_happens_where_it_is_wanted_and_nowhere_else() {
+    let heavy = Overrides { faults: Some(1_000), ..SMALL };
+    let none = Overrides { faults: Some(0), ..SMALL };
+    let mut cuts = 0;
+    for seed in 1..=6 {
+        cuts += run(seed, &heavy).counts.power_cuts;
+        assert_eq!(run(seed, &none).counts.power_cuts, 0, "seed {seed}");
+    }
+    assert!(cuts > 0, "devices lose power");
+}
+
+#[test]
+fn what_is_told_changes_nothing_else_that_is_drawn() {
+    let told = Overrides { operations: Some(7), ..Overrides::default() };
+    let (drawn, told) = (Options::draw(9, &Overrides::default()), Options::draw(9, &told));
+    assert_eq!(told, Options { operations: 7, ..drawn });
+    let all = Overrides { devices: Some(3), shops: Some(2), days: Some(4), operations: Some(5), faults: Some(6) };
+    assert_eq!(all.flags(), " --devices 3 --shops 2 --days 4 --operations 5 --faults 6");
+    let crowded = Overrides { devices: Some(2), shops: Some(9), ..Overrides::default() };
+    assert_eq!(Options::draw(9, &crowded).shops, 2, "every shop has a device");
+}
+
+#[cfg(feature = "node")]
+mod through_the_program {
+    use serde_json::Value;
+
+    use crate::process::ucash;
+
+    const SMALL: [&str; 8] = ["--devices", "3", "--shops", "1", "--days", "1", "--operations", "20"];
+
+    fn lab(words: &[&str]) -> (Option<i32>, Vec<Value>, String) {
+        let ran = ucash(&[&["lab", "run", "--json"], &SMALL[..], words].concat());
+        let lines = ran.stdout.lines().map(|line| serde_json::from_str(line).expect("a line is an object")).collect();
+        (ran.code, lines, ran.stderr)
+    }
+
+    #[test]
+    fn a_range_of_seeds_includes_both_ends() {
+        let (code, lines, _) = lab(&["--seeds", "3..5"]);
+        let seeds: Vec<u64> = lines.iter().filter_map(|line| line["seed"].as_u64()).collect();
+        assert_eq!((code, seeds), (Some(0), vec![3, 4, 5]));
+        assert_eq!(lines[3]["summary"]["seeds"], 3);
+        assert_eq!(lines.len(), 4, "a line for each seed, and the last for all");
+        let (_, one, _) = lab(&["--seeds", "4"]);
+        assert_eq!(one[0], lines[1], "a seed alone is the seed among others");
+        let (_, same, _) = lab(&["--seed", "4"]);
+        assert_eq!(same, one);
+    }
+
+    #[test]
+    fn what_is_told_is_printed() {
+        let (_, lines, _) = lab(&["--faults", "heavy"]);
+        let options = &lines[0]["options"];
+        let told = ["devices", "shops", "days", "operations", "faults"].map(|name| options[name].clone());
+        assert_eq!(told, [3, 1, 1, 20, 1_000]);
+        assert_eq!(lines[0]["seed"], 1, "without a seed it is the first");
+        let people = ucash(&[&["lab", "run"], &SMALL[..]].concat());
+        assert!(people.stdout.contains("devices=3 shops=1 days=1 operations=20"), "{people:?}");
+    }
+
+    #[test]
+    fn words_that_mean_nothing_are_misuse() {
+        for words in [["--seeds", "5..3"], ["--seeds", "a..b"], ["--faults", "1001"], ["--devices", "0"]] {
+            let (code, lines, stderr) = lab(&words);
+            assert_eq!((code, lines.len()), (Some(2), 0), "{words:?}: {stderr}");
+        }
+    }
+}
