@@ -160,7 +160,7 @@ impl Rates {
             sync_slow_ms_max: upto("sync_slow_ms_max", 3_000),
             grouped: upto("grouped", 300),
             clocks_wrong: upto("clocks_wrong", 500),
-            images: 0,
+            images: upto("images", 2),
             leisure: draw.child("leisure").between(1, 1_000).unsigned_abs() as u32,
         }
     }

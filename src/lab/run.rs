@@ -8,6 +8,7 @@ use crate::lab::faults;
 use crate::lab::options::{Options, Overrides};
 use crate::lab::world::{Counts, World};
 use crate::lab::{Draw, START};
+use crate::log::remembering_signatures;
 
 /// What came of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,10 +71,10 @@ pub fn run_traced(seed: u64, overrides: &Overrides) -> (Outcome, Vec<String>) {
 
 fn run_keeping(seed: u64, overrides: &Overrides, keep_trace: bool) -> (Outcome, Vec<String>) {
     let options = Options::draw(seed, overrides);
-    let (world, result) = match World::found(seed, options, keep_trace) {
+    let (world, result) = remembering_signatures(|| match World::found(seed, options, keep_trace) {
         Ok(world) => live(seed, world),
         Err((world, broken)) => (*world, Err(broken)),
-    };
+    });
     let World { options, counts, now, began, trace, .. } = world;
     let events = trace.events();
     let (digest, lines) = trace.end();

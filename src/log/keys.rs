@@ -1,5 +1,8 @@
 //! Ed25519 keys and signatures (RFC 8032), each signature bound to what it is for.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
 use ed25519_dalek::{Signer, VerifyingKey};
 
 use crate::model::DeviceKey;
@@ -42,10 +45,39 @@ impl std::fmt::Debug for SigningKey {
 /// Whether that holder signed that message for that purpose. Strict: no key of small order, no second form of a
 /// signature.
 pub fn verify(signer: &DeviceKey, purpose: &str, message: &[u8], signature: &Signature) -> bool {
-    let Ok(key) = VerifyingKey::from_bytes(&signer.0) else { return false };
-    let signature = ed25519_dalek::Signature::from_bytes(signature);
     let message = bound(purpose, message);
-    key.verify_strict(&message, &signature).is_ok()
+    let asked = VERIFIED.with_borrow(|known| {
+        known.as_ref().map(|_| {
+            let mut hasher = blake3::Hasher::new();
+            hasher.update(&signer.0).update(signature).update(&message);
+            *hasher.finalize().as_bytes()
+        })
+    });
+    if asked
+        .is_some_and(|asked| VERIFIED.with_borrow(|known| known.as_ref().is_some_and(|known| known.contains(&asked))))
+    {
+        return true;
+    }
+    let Ok(key) = VerifyingKey::from_bytes(&signer.0) else { return false };
+    let right = key.verify_strict(&message, &ed25519_dalek::Signature::from_bytes(signature)).is_ok();
+    if let Some(asked) = asked.filter(|_| right) {
+        VERIFIED.with_borrow_mut(|known| known.as_mut().map(|known| known.insert(asked)));
+    }
+    right
+}
+
+thread_local! {
+    /// What was found right, where it is remembered: see [`remembering_signatures`].
+    static VERIFIED: RefCell<Option<BTreeSet<[u8; 32]>>> = const { RefCell::new(None) };
+}
+
+/// Does something on this thread during which a signature that was found right once is not verified again. It decides
+/// nothing: a right signature stays right. For many replicas in one process, which would all verify the same ones.
+pub fn remembering_signatures<T>(run: impl FnOnce() -> T) -> T {
+    VERIFIED.set(Some(BTreeSet::new()));
+    let result = run();
+    VERIFIED.set(None);
+    result
 }
 
 fn bound(purpose: &str, message: &[u8]) -> Vec<u8> {
