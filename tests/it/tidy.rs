@@ -14,7 +14,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("log", &["model", "document"]),
     ("membership", &["model", "log"]),
     ("store", &[]),
-    ("wire", &["model", "log", "membership"]),
+    ("wire", &["money", "model", "log", "membership"]),
     ("replica", &["money", "model", "ledger", "document", "log", "membership", "store", "wire"]),
     ("lab", &["money", "model", "ledger", "log", "membership", "store", "replica"]),
     // What a row becomes is `ledger`'s word, which the faces know by its name in `replica`.
