@@ -20,8 +20,8 @@ use ucash::model::{
 };
 use ucash::money::{Amount, Currency};
 use ucash::replica::{
-    AccountView, Answer, Command, CreditView, Founder, GrantRequest, Identity, Input, Joiner, MovementView, Output,
-    Query, Replica, StatusView, VerifyView,
+    AccountView, Answer, BootError, ClosingView, Command, CreditView, Founder, GrantRequest, Identity, Input, Joiner,
+    MovementView, Output, Query, Replica, SharesView, StatusView, VerifyView,
 };
 use ucash::store::MemoryStore;
 
@@ -33,6 +33,11 @@ pub const SIM: &str = "+243971777631";
 pub const SHOP: ShopId = ShopId(1);
 /// When the network is founded: 2026-05-28T20:26:40Z.
 pub const FOUNDED: Timestamp = Timestamp(1_780_000_000_000);
+
+type Open = fn(MemoryStore, Identity, [u8; 32]) -> Result<Replica<MemoryStore>, BootError>;
+
+/// What closing a device comes to.
+pub type Closed = Result<ClosingView, Refusal>;
 
 /// What a command or query comes to.
 pub type Answered = Result<Answer, Refusal>;
@@ -56,6 +61,8 @@ pub struct Desk {
     /// The answers that came, by ticket.
     answers: BTreeMap<u64, Answered>,
     tickets: u64,
+    /// What was published, in order: what a device that hears everything would hear.
+    pub published: Vec<Vec<u8>>,
 }
 
 impl Desk {
@@ -76,8 +83,8 @@ impl Desk {
         let replica = Replica::found(MemoryStore::default(), identity.clone(), [1; 32], &founder, FOUNDED);
         let replica = Some(replica.expect("founding a network"));
         let seats = vec![Seat { replica, identity, clock_off_ms: 0, runs: 1 }];
-        let (contacts, under_way, answers) = Default::default();
-        Desk { now: FOUNDED, seats, contacts, under_way, answers, tickets: 0 }
+        let (contacts, under_way, answers, published) = Default::default();
+        Desk { now: FOUNDED, seats, contacts, under_way, answers, tickets: 0, published }
     }
 
     /// The same with [`SIM`], which holds 1000 USD and 500000 CDF.
@@ -168,12 +175,28 @@ impl Desk {
 
     /// Closes a seat's replica and opens it again on what was durable.
     pub fn reopen(&mut self, seat: usize) {
+        let store = self.seats[seat].replica.take().expect("every seat is taken").into_store().crash();
+        self.open_on(seat, store, Replica::open);
+    }
+
+    fn open_on(&mut self, seat: usize, store: MemoryStore, open: Open) {
         let Seat { replica, identity, runs, .. } = &mut self.seats[seat];
         *runs += 1;
-        let store = replica.take().expect("every seat is taken").into_store().crash();
         let mut seed = [*runs; 32];
         seed[0] = seat as u8;
-        *replica = Some(Replica::open(store, identity.clone(), seed).expect("opening a replica again"));
+        *replica = Some(open(store, identity.clone(), seed).expect("opening a replica again"));
+    }
+
+    /// A copy of a seat's disk as it is now.
+    pub fn image(&mut self, seat: usize) -> MemoryStore {
+        let store = self.seats[seat].replica.take().expect("every seat is taken").into_store().crash();
+        self.open_on(seat, store.clone(), Replica::open);
+        store
+    }
+
+    /// Brings a copy of a seat's disk back: a new life of its store.
+    pub fn bring_back(&mut self, seat: usize, image: MemoryStore) {
+        self.open_on(seat, image, Replica::open_restored);
     }
 
     // ---- inputs ----
@@ -184,6 +207,11 @@ impl Desk {
         let replica = self.seats[seat].replica.as_mut().expect("every seat is taken");
         let outputs = replica.handle(now, input);
         replica.sync().expect("a store in memory does not fail");
+        let published = outputs.iter().filter_map(|output| match output {
+            Output::Publish { bytes } => Some(bytes.clone()),
+            _ => None,
+        });
+        self.published.extend(published);
         outputs
     }
 
@@ -414,7 +442,41 @@ impl Desk {
         self.command(seat, command).map(movement)
     }
 
+    /// Runs out of patience with a lost device: the closing as it then stands.
+    pub fn close(&mut self, seat: usize, device: usize, successor: Option<usize>, insist: bool) -> Closed {
+        let [device, successor] = [Some(device), successor].map(|one| one.map(|one| self.device(one).to_text()));
+        let device = device.expect("a device");
+        match self.command(seat, Command::CloseDevice { device, successor, insist })? {
+            Answer::Closing(view) => Ok(view),
+            other => panic!("asked to close, got {other:?}"),
+        }
+    }
+
+    /// Gives a cancelled credit's amount back.
+    pub fn give_back(&mut self, seat: usize, key: &str) -> Result<CreditView, Refusal> {
+        self.command(seat, Command::ReturnCredit { credit: key.to_owned() }).map(credit)
+    }
+
+    /// Takes a movement back.
+    pub fn undo(&mut self, seat: usize, movement: &str) -> Answered {
+        let (movement, why) = (movement.to_owned(), "mistyped".to_owned());
+        self.command(seat, Command::ReverseMovement { movement, why, agent: None })
+    }
+
     // ---- looks ----
+
+    /// How much of [`SIM`] a seat may spend in USD.
+    pub fn share(&mut self, seat: usize) -> String {
+        self.account(seat, Currency::Usd).this_device
+    }
+
+    /// Who holds how much of [`SIM`], as a seat shows it.
+    pub fn shares(&mut self, seat: usize) -> SharesView {
+        match self.query(seat, Query::SimShares { sim: sim_number(SIM) }) {
+            Ok(Answer::Shares(view)) => view,
+            other => panic!("asked for shares, got {other:?}"),
+        }
+    }
 
     /// A credit as that seat shows it.
     pub fn credit(&mut self, seat: usize, key: &str) -> CreditView {
