@@ -109,7 +109,8 @@ impl<S: Store> Replica<S> {
         let closings = self.fold.book.closings();
         let Some(stopped) = closings.stopped(shop, &of).copied() else { return Ok(()) };
         let waiting = self.unrecorded(shop, &of);
-        if !insisted && !waiting.is_empty() {
+        // Once it is closed nobody takes anything from beyond its end: moving that forward waits for nobody.
+        if !insisted && closings.end(shop, &of).is_none() && !waiting.is_empty() {
             return Ok(());
         }
         let (end, registry_end) = closings.furthest(shop, &of);
