@@ -10,6 +10,7 @@
 #[cfg(feature = "node")]
 mod bad_input;
 mod boot;
+mod closings;
 #[cfg(feature = "node")]
 mod data_directory;
 mod desk;
