@@ -1,14 +1,14 @@
 //! A lost device is closed: what it held is not lost, and is not counted twice (`domain`, rule 7).
 
 mod beyond;
+mod random;
 mod who;
 
-use ucash::ledger::Refusal;
 use ucash::model::{CaptureState, CreditStatus, ShopId};
 use ucash::money::Currency;
 use ucash::replica::{ClosingView, Command, Input};
 
-use crate::seats::{Desk, OFFICE, SIM, amount, capture, sim_number, withdrawal};
+use crate::seats::{Desk, OFFICE, SIM, capture, withdrawal};
 use crate::shares::assert_adds_up;
 
 /// The shop whose devices are closed; the head office is no device of it.
@@ -289,10 +289,6 @@ fn a_device_that_was_given_up_and_is_alive_goes_on_by_itself_as_a_new_life() {
     desk.meet_all();
     assert_agree(&mut desk, &[OFFICE, keeper, till, phone]);
     assert_adds_up(&desk);
-    let Some(Refusal::NothingToClose { .. }) = desk.close(keeper, keeper, None, false).err() else {
-        // The keeper itself is closed by the authority only.
-        return;
-    };
 }
 
 #[test]
@@ -313,8 +309,6 @@ fn it_stays_the_same_life_when_it_is_opened_again() {
     desk.close(keeper, till, None, true).expect("closing its new life");
     assert_eq!(desk.share(keeper), "775.00");
     assert_adds_up(&desk);
-    assert_eq!(amount("1 USD").cents(), 100);
-    assert_eq!(sim_number(SIM).to_string(), SIM);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use ucash::model::{Closing, DocumentId, Operation, Scope, ShopId};
 use ucash::replica::Command;
 
 use super::{BUKAVU, assert_agree, meet_among, shares, shop};
-use crate::seats::{Desk, OFFICE, SHOP, SIM};
+use crate::seats::{Desk, OFFICE, SHOP};
 use crate::shares::{assert_adds_up, code, forger, hear};
 
 fn keeper_of(desk: &Desk, seat: usize) -> Option<ucash::model::DeviceKey> {
@@ -130,7 +130,7 @@ fn a_log_has_one_successor_however_often_and_by_whomever_it_is_closed() {
     // The keeper and the authority, apart, each name another.
     for keeper_first in [true, false] {
         let (mut desk, [keeper, till, phone]) = shop();
-        let mut by_keeper = |desk: &mut Desk| desk.close(keeper, till, Some(keeper), true).expect("closing");
+        let by_keeper = |desk: &mut Desk| desk.close(keeper, till, Some(keeper), true).expect("closing");
         if keeper_first {
             by_keeper(&mut desk);
         }
@@ -243,5 +243,29 @@ fn the_head_offices_share_in_another_shop_is_closed_there_alone() {
     // The office's logs of shop 2 are not the keeper's to close: it is a device of shop 1.
     assert_eq!(code(desk.command(keeper, command)), "not_allowed");
     assert_eq!(desk.account(OFFICE, ucash::money::Currency::Usd).this_device, "1000.00");
-    assert_eq!(SIM, crate::seats::SIM);
+}
+
+#[test]
+fn a_revoked_device_is_closed_like_any_other() {
+    let (mut desk, [keeper, till, phone]) = shop();
+    let device = desk.device(till).to_text();
+    desk.command(OFFICE, Command::RevokeDevice { device }).expect("revoking");
+    meet_among(&mut desk, &[OFFICE, keeper, phone]);
+    assert_eq!(shares(&mut desk, &[keeper, phone]), ["500.00", "200.00"], "revoking judges no entry");
+    desk.close(keeper, till, None, false).expect("stopping");
+    meet_among(&mut desk, &[OFFICE, keeper, phone]);
+    assert_eq!(shares(&mut desk, &[keeper, phone]), ["800.00", "200.00"]);
+    assert_agree(&mut desk, &[OFFICE, keeper, phone]);
+}
+
+#[test]
+fn a_device_that_only_reads_is_no_keeper() {
+    let mut desk = Desk::found_bare();
+    desk.add_shop(BUKAVU, "Bukavu");
+    desk.join_as(OFFICE, BUKAVU, Role::Auditor, ReadScope::All, "audit");
+    assert_eq!(keeper_of(&desk, OFFICE), None);
+    let till = desk.join(BUKAVU, "till");
+    desk.join(BUKAVU, "phone");
+    desk.meet_all();
+    assert_eq!(keeper_of(&desk, till), Some(desk.device(till)));
 }

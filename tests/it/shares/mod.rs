@@ -4,7 +4,7 @@
 mod asking;
 mod evening;
 mod moves;
-mod random;
+pub mod random;
 mod returns;
 
 use ucash::ledger::{OtherShare, Refusal};

@@ -1,0 +1,80 @@
+//! Whatever the devices of a shop do while some are closed, brought back and closed again: when all have met they
+//! show one state, which is sound, and nothing of the balance is lost or there twice.
+
+use proptest::prelude::*;
+
+use super::{BUKAVU, assert_agree, shares};
+use crate::seats::{Desk, OFFICE, SIM};
+use crate::shares::assert_adds_up;
+use crate::shares::random::{Step, act, step};
+
+#[derive(Clone, Debug)]
+enum Event {
+    Work(Step),
+    /// Who closes whom, who succeeds, and whether without waiting.
+    Close {
+        device: usize,
+        successor: Option<usize>,
+        insist: bool,
+    },
+    /// A copy of the disk is made.
+    Copy,
+    /// The last copy comes back.
+    BringBack,
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    let close = (1..5_usize, proptest::option::of(1..5_usize), any::<bool>());
+    prop_oneof![
+        20 => step().prop_map(Event::Work),
+        3 => close.prop_map(|(device, successor, insist)| Event::Close { device, successor, insist }),
+        1 => Just(Event::Copy),
+        1 => Just(Event::BringBack),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, max_shrink_iters: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn closing_loses_nothing_and_counts_nothing_twice(
+        events in prop::collection::vec((0..5_usize, event()), 1..60)
+    ) {
+        let mut desk = Desk::found_bare();
+        desk.add_shop(BUKAVU, "Bukavu");
+        let seats @ [keeper, others @ ..] = ["keeper", "till", "phone", "tablet"].map(|name| desk.join(BUKAVU, name));
+        desk.add_sim(keeper, SIM, "1000", "500000");
+        for (seat, share) in others.into_iter().zip(["300 USD", "200 USD", "100 USD"]) {
+            desk.hand(keeper, seat, share);
+        }
+        desk.meet_all();
+        let mut copies: Vec<_> = (0..5).map(|_| None).collect();
+        for (number, (seat, event)) in events.iter().enumerate() {
+            match event {
+                // The head office closes, and does no shop's work.
+                Event::Work(Step::Meet(..) | Step::Gather | Step::Reopen | Step::Wait(_)) | Event::Close { .. } => {}
+                _ if *seat == OFFICE => continue,
+                _ => {}
+            }
+            match event {
+                Event::Work(step) => act(&mut desk, *seat, number, step),
+                Event::Close { device, successor, insist } => drop(desk.close(*seat, *device, *successor, *insist)),
+                Event::Copy => copies[*seat] = Some(desk.image(*seat)),
+                Event::BringBack => {
+                    if let Some(image) = copies[*seat].take() {
+                        desk.bring_back(*seat, image);
+                    }
+                }
+            }
+        }
+        desk.meet_all();
+        assert_agree(&mut desk, &[OFFICE, 1, 2, 3, 4]);
+        let held = shares(&mut desk, &seats);
+        let insisted = desk.replica(OFFICE).book().closings().ends(BUKAVU).any(|closing| closing.insisted);
+        let below = held.iter().any(|share| share.starts_with('-'));
+        prop_assert!(insisted || !below, "below zero, and nobody insisted: {:?}", held);
+        if !below {
+            assert_adds_up(&desk);
+        }
+    }
+}
