@@ -257,7 +257,7 @@ impl<S: Store> Replica<S> {
                 last_seen: self.last_seen(&holding.holder.device),
             })
             .collect();
-        holders.sort_by(|left, right| right.share.cents().cmp(&left.share.cents()));
+        holders.sort_by_key(|one| std::cmp::Reverse(one.share.cents()));
     }
 
     /// When a device was last in contact with this one.

@@ -12,7 +12,6 @@ use crate::replica::RowOutcome;
 
 /// What a command or query answered. Serialised without its name: each shape is recognised by where it was asked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[expect(clippy::large_enum_variant, reason = "one answer exists for each question at a time")]
 pub enum Answer {
     /// A credit, after a command or on its own.
     Credit(Box<CreditView>),
