@@ -422,7 +422,7 @@ fn computed(desk: &mut Desk, currency: Currency) -> i128 {
         let amount = cents(&movement.amount);
         sum += match (movement.kind.as_str(), movement.state.as_deref()) {
             ("opening", _) | ("capture", Some("validee")) => amount,
-            ("capture", _) | ("gift", _) => 0,
+            ("capture" | "gift", _) => 0,
             ("withdrawal" | "deposit", _) => -amount,
             (kind, state) => panic!("a movement of kind {kind}, {state:?}"),
         };

@@ -35,7 +35,9 @@ fn held(desk: &mut Desk, currency: Currency) -> Vec<String> {
 
 #[test]
 fn idle_shares_even_out_to_equal_parts_in_each_currency() {
-    let rows: [(usize, &str, &[&str], &str, &[&str]); 7] = [
+    // How many devices, what the office holds, and what each has afterwards.
+    type Row = (usize, &'static str, &'static [&'static str], &'static str, &'static [&'static str]);
+    let rows: [Row; 7] = [
         (1, "1000", &["1000.00"], "500000", &["500000.00"]),
         (2, "1000", &["500.00", "500.00"], "500000", &["250000.00", "250000.00"]),
         (3, "1000", &["333.34", "333.33", "333.33"], "0", &["0.00", "0.00", "0.00"]),

@@ -33,27 +33,41 @@ pub fn code<T: std::fmt::Debug>(result: Result<T, Refusal>) -> &'static str {
     result.expect_err("it is refused").code()
 }
 
-/// Asserts of every seat that each balance is the sum of its shares, of the gifts on their way and of what is coming
-/// back, and that no share is below zero.
-pub fn assert_adds_up(desk: &Desk) {
+/// Of every seat, shop, SIM and currency: what shares, gifts on their way and what is coming back add up to, and what
+/// the balance is, in cents.
+pub fn sums(desk: &Desk) -> Vec<(usize, i128, i128)> {
+    let mut sums = Vec::new();
     for seat in 0..desk.seats() {
         let book = desk.replica(seat).book();
         for shop in book.shops().keys() {
             let gifts = book.open_gifts(*shop);
             for (sim, currency) in book.pots_of(*shop) {
                 let is_here = |of, amount: Balance| of == sim && amount.currency() == currency;
-                let holdings = book.holdings(*shop, sim, currency);
-                let held: i128 = holdings.iter().map(|holding| holding.share.cents()).sum();
+                let held: i128 = book.holdings(*shop, sim, currency).iter().map(|one| one.share.cents()).sum();
                 let gifts = gifts.iter().filter(|gift| is_here(&gift.sim, gift.amount));
                 let given: i128 = gifts.map(|gift| gift.amount.cents()).sum();
                 let credits = book.returning(*shop).filter_map(|id| book.credit(id));
                 let credits = credits.filter(|credit| is_here(&credit.sim, credit.amount.balance()));
                 let back: i128 = credits.map(|credit| credit.amount.cents()).sum();
-                let available = book.account(*shop, sim, currency).available().cents();
-                assert_eq!(held + given + back, available, "seat {seat}: {held} held, {given} given, {back} back");
-                let below = holdings.iter().find(|holding| holding.share.cents() < 0);
-                assert_eq!(below, None, "seat {seat}: a share below zero");
+                sums.push((seat, held + given + back, book.account(*shop, sim, currency).available().cents()));
             }
+        }
+    }
+    sums
+}
+
+/// Asserts of every seat that each balance is the sum of its shares, of the gifts on their way and of what is coming
+/// back, and that no share is below zero.
+pub fn assert_adds_up(desk: &Desk) {
+    for (seat, sum, available) in sums(desk) {
+        assert_eq!(sum, available, "seat {seat}: held, given and coming back; and the balance");
+    }
+    for seat in 0..desk.seats() {
+        let book = desk.replica(seat).book();
+        for shop in book.shops().keys() {
+            let holdings = book.pots_of(*shop).flat_map(|(sim, currency)| book.holdings(*shop, sim, currency));
+            let below: Vec<_> = holdings.filter(|holding| holding.share.cents() < 0).collect();
+            assert_eq!(below, [], "seat {seat}: shares below zero");
         }
     }
 }
