@@ -6,6 +6,7 @@ use crate::model::{
     CreditId, DocumentId, History, Holder, Month, MovementId, Operation, Origin, Register, Scope, ShopId, Stamped,
     Timestamp,
 };
+use crate::planted::{self, Bug};
 use crate::replica::{Answer, Command, CommandError, Replica, RowOutcome, keys, queries};
 use crate::store::Store;
 
@@ -67,7 +68,9 @@ impl<S: Store> Replica<S> {
         };
         let bytes =
             postcard::to_stdvec(&record).map_err(|_| super::ReplicaError::damaged("an answer does not encode"))?;
-        self.put(place, Some(bytes));
+        if !planted::is(Bug::KeyForgotten) {
+            self.put(place, Some(bytes));
+        }
         result
     }
 
