@@ -115,7 +115,6 @@ pub(super) struct World {
 }
 
 impl World {
-    #[expect(clippy::too_many_arguments, reason = "the parts of which a world is made, each once")]
     pub fn new(
         options: Options,
         cast: Cast,
