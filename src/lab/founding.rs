@@ -84,7 +84,7 @@ impl World {
         let device = |(number, key): (usize, SigningKey)| {
             let mut draw = root.child("device").child(&number.to_string());
             let ticks = Ticks::new(&mut draw.child("ticks"));
-            Device::new(key, draw.child("own"), ticks).with_wrong_clock(&mut draw, &options)
+            Device::new(key, draw.child("own"), ticks).with_faults(&mut draw, &options)
         };
         let devices = keys.into_iter().enumerate().map(device).collect();
         let workload = Workload::new(root.child("workload"), &cast, options.days, options.operations);

@@ -24,6 +24,7 @@ pub(super) enum Happened<'a> {
     Syncing { for_ms: i64 },
     Synced,
     Banned { peer: usize, reason: &'a str },
+    DiskFailed,
     PowerLost { kept: usize, of: usize },
     Restarted,
     Fault { name: &'a str },
