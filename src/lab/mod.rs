@@ -19,6 +19,7 @@ mod draw;
 mod faults;
 mod founding;
 mod healing;
+mod hostile;
 mod network;
 mod options;
 mod run;

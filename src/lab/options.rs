@@ -107,6 +107,8 @@ pub struct Rates {
     pub clocks_wrong: u32,
     /// Old images of a disk brought back, in the whole run.
     pub images: u32,
+    /// Stolen keys used, in the whole run.
+    pub hostile: u32,
     /// How soon a device compares after a change: 1 within a second, 1000 within a quarter of an hour.
     pub leisure: u32,
 }
@@ -169,6 +171,7 @@ impl Rates {
             grouped: upto("grouped", 300),
             clocks_wrong: upto("clocks_wrong", 500),
             images: upto("images", 2),
+            hostile: upto("hostile", 12),
             leisure: draw.child("leisure").between(1, 1_000).unsigned_abs() as u32,
         }
     }
@@ -208,6 +211,7 @@ impl fmt::Display for Rates {
             grouped,
             clocks_wrong,
             images,
+            hostile,
             leisure,
         } = self;
         write!(formatter, " gossip_lost={gossip_lost} gossip_twice={gossip_twice} frames_late={frames_late}")?;
@@ -217,6 +221,9 @@ impl fmt::Display for Rates {
             formatter,
             " power_cuts={power_cuts} disk_errors={disk_errors} syncs_slow={syncs_slow} sync_slow_ms_max={sync_slow_ms_max}"
         )?;
-        write!(formatter, " grouped={grouped} clocks_wrong={clocks_wrong} images={images} leisure={leisure}")
+        write!(
+            formatter,
+            " grouped={grouped} clocks_wrong={clocks_wrong} images={images} hostile={hostile} leisure={leisure}"
+        )
     }
 }

@@ -28,6 +28,7 @@ pub(super) enum Happened<'a> {
     PowerLost { kept: usize, of: usize },
     Restarted,
     Fault { name: &'a str },
+    Attack { name: &'a str },
     Healed { round: u32 },
     Holds { log: &'a [u8], number: u64, hash: [u8; 32] },
 }

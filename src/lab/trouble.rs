@@ -18,7 +18,7 @@ impl World {
     pub fn go_wrong(&mut self, fault: Fault) {
         let device = match &fault {
             Fault::Clog { device, .. } | Fault::PowerCut { device } | Fault::Image { device } => *device,
-            Fault::BringBack { device } | Fault::OneWay { from: device, .. } => *device,
+            Fault::BringBack { device } | Fault::OneWay { from: device, .. } | Fault::Attack { device } => *device,
             Fault::Block(pairs) | Fault::Unblock(pairs) => pairs.first().map_or(0, |pair| pair.0),
         };
         self.trace.note(self.now, device, &Happened::Fault { name: fault.name() });
@@ -55,6 +55,8 @@ impl World {
                 let one = &mut self.devices[device];
                 one.brought_back = one.image.take();
             }
+            // See `hostile`.
+            Fault::Attack { .. } => {}
             Fault::Image { .. } | Fault::BringBack { .. } => {}
         }
     }

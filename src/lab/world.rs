@@ -20,6 +20,7 @@ use crate::lab::auditor::{Auditor, Broken};
 use crate::lab::device::{Device, State};
 use crate::lab::disk::Fails;
 use crate::lab::faults::Fault;
+use crate::lab::hostile::Hostile;
 use crate::lab::network::{Network, Pair};
 use crate::lab::options::Options;
 use crate::lab::trace::{Happened, Trace};
@@ -111,6 +112,7 @@ pub(super) struct World {
     pub network: Network,
     pub workload: Workload,
     pub auditor: Auditor,
+    pub hostile: Option<Hostile>,
     pub trace: Trace,
     pub counts: Counts,
     /// While founding: what was answered.
@@ -142,6 +144,7 @@ impl World {
             network,
             workload,
             auditor,
+            hostile: None,
             trace,
             counts: Counts::default(),
             answers: Vec::new(),
@@ -206,6 +209,7 @@ impl World {
                 let peer = self.cast.devices[peer].key;
                 self.deliver(device, Input::Disconnected { peer })
             }
+            Event::Fault(Fault::Attack { device }) if self.phase == Phase::Safety => self.attack(device),
             Event::Fault(fault) if self.phase == Phase::Safety => {
                 self.go_wrong(fault);
                 Ok(())

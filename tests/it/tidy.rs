@@ -17,7 +17,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("store", &[]),
     ("wire", &["model", "log", "membership"]),
     ("replica", &["money", "model", "ledger", "document", "log", "membership", "store", "wire", "planted"]),
-    ("lab", &["money", "model", "ledger", "log", "membership", "store", "replica"]),
+    ("lab", &["money", "model", "ledger", "document", "log", "membership", "store", "wire", "replica"]),
     // What a row becomes is `ledger`'s word, which the faces know by its name in `replica`.
     ("rows", &["money", "model", "replica"]),
     ("sample", &[]),
