@@ -3,6 +3,8 @@
 
 mod cast;
 mod draw;
+mod workload;
 
 pub use cast::{Cast, CastDevice, CastSim};
 pub use draw::Draw;
+pub use workload::{Act, Asked, Workload};
