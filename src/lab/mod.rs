@@ -28,11 +28,11 @@ mod trouble;
 mod workload;
 mod world;
 
-pub use auditor::{Auditor, Broken};
+pub use auditor::{Auditor, Broken, INVARIANTS, Invariant, Shown, When};
 pub use cast::{Cast, CastDevice, CastSim};
 pub use clock::START;
 pub use draw::Draw;
 pub use options::{DAYS_MAX, DEVICES_MAX, OPERATIONS_MAX, Options, Overrides, Rates, SHOPS_MAX};
 pub use run::{Failure, Outcome, run, run_traced};
-pub use workload::{Asked, Workload};
+pub use workload::{Act, Asked, Workload};
 pub use world::Counts;

@@ -65,9 +65,9 @@ impl Book {
         &self.sims
     }
 
-    /// How many credits there are.
+    /// How many credits there are, without those that have no effect.
     pub fn credit_count(&self) -> usize {
-        self.credits.len()
+        self.index.len()
     }
 
     /// How many movements there are.
