@@ -46,17 +46,27 @@ impl<S: Store> Replica<S> {
         if now < Timestamp::YEAR_2020 {
             return Err(Refusal::ClockBefore2020 { now }.into());
         }
-        let Some(key) = key else { return self.carry_or_lack(now, command, last) };
+        let digest = fingerprint(&command);
+        self.under_key(key, digest, |replica| replica.carry_or_lack(now, command, last))
+    }
+
+    /// Does something under an idempotency key, or finds what came of it before.
+    pub(super) fn under_key(
+        &mut self,
+        key: Option<String>,
+        digest: [u8; 32],
+        carry: impl FnOnce(&mut Self) -> Result<Answer, CommandError>,
+    ) -> Result<Answer, CommandError> {
+        let Some(key) = key else { return carry(self) };
         if key.is_empty() || key.chars().count() > KEY_CHARS_MAX {
             let fault = crate::model::FieldError::malformed("idempotency_key", "1 to 255 characters");
             return Err(Refusal::Field(fault).into());
         }
         let place = keys::idempotency(&key);
-        let digest = fingerprint(&command);
         if let Some(bytes) = self.get(&place)? {
             return remembered(&bytes, &digest);
         }
-        let result = self.carry_or_lack(now, command, last);
+        let result = carry(self);
         let refused = match &result {
             Ok(answer) => serde_json::to_string(&Ok::<_, Refusal>(answer)),
             Err(CommandError::Refused(refusal)) => serde_json::to_string(&Err::<Answer, _>(refusal)),
@@ -501,7 +511,7 @@ fn needed_for(operation: &Operation) -> String {
 }
 
 /// What identifies a command: the same key with another command is a mistake to be told of.
-fn fingerprint(command: &Command) -> [u8; 32] {
+pub(super) fn fingerprint(command: &Command) -> [u8; 32] {
     let bytes = postcard::to_stdvec(command).unwrap_or_else(|error| unreachable!("commands encode: {error}"));
     blake3::derive_key("ucash/v1/command", &bytes)
 }

@@ -170,6 +170,13 @@ impl Auditor {
         self.reopened.insert(device);
     }
 
+    /// A device's disk is replaced by an older image of itself: what it acknowledged since, it learns from others again,
+    /// and what its keys were used for since then it does not know.
+    pub fn brought_back(&mut self, device: usize) {
+        self.proofs.remove(&device);
+        self.keys.retain(|(of, _), _| *of != device);
+    }
+
     /// It may have happened; not if it was only asked again.
     fn doubt(&mut self, ask: Ask) {
         let used = ask.key.clone().is_some_and(|key| self.keys.contains_key(&(ask.device, key)));
