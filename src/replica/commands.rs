@@ -86,13 +86,30 @@ impl<S: Store> Replica<S> {
 
     fn carry_or_lack(&mut self, now: Timestamp, command: Command, last: bool) -> Result<Answer, CommandError> {
         let result = self.carry(now, command);
-        match result {
+        match result.map_err(|error| self.rightly(error)) {
             Err(CommandError::Refused(refusal)) if !last && self.can_be_mended(&refusal) => {
                 Err(CommandError::Lacks(refusal))
             }
             Err(CommandError::Refused(mut refusal)) => {
                 self.name_holders(&mut refusal);
                 Err(CommandError::Refused(refusal))
+            }
+            other => other,
+        }
+    }
+
+    /// Who may not spend at all is not told that its share is too small.
+    fn rightly(&self, error: CommandError) -> CommandError {
+        match error {
+            CommandError::Refused(refusal) => self.refuse_rightly(*refusal).into(),
+            other => other,
+        }
+    }
+
+    fn refuse_rightly(&self, refusal: Refusal) -> Refusal {
+        match refusal {
+            Refusal::InsufficientShare { shop, .. } if !self.may_write(Scope::Shop(shop)) => {
+                Refusal::NotAllowed { needs: format!("a device of shop {shop}") }
             }
             other => other,
         }
@@ -407,7 +424,7 @@ impl<S: Store> Replica<S> {
         for row in rows {
             let planned = self.fold.book.plan_row(row, &self.holder());
             outcomes.push(match planned {
-                Err(refusal) => RowOutcome::Refused(refusal),
+                Err(refusal) => RowOutcome::Refused(self.refuse_rightly(refusal)),
                 Ok(RowPlan::Unchanged) => RowOutcome::Unchanged,
                 Ok(RowPlan::Do(plans)) => match self.carry_all(now, &plans) {
                     Ok(()) => RowOutcome::Created,
@@ -429,7 +446,7 @@ impl<S: Store> Replica<S> {
         let mut outcomes = Vec::with_capacity(rows.len());
         for row in rows {
             outcomes.push(match book.plan_row(row, &holder) {
-                Err(refusal) => RowOutcome::Refused(refusal),
+                Err(refusal) => RowOutcome::Refused(self.refuse_rightly(refusal)),
                 Ok(RowPlan::Unchanged) => RowOutcome::Unchanged,
                 Ok(RowPlan::Do(plans)) => match plans.iter().try_for_each(|plan| {
                     self.check_right(plan)?;

@@ -55,6 +55,7 @@ mod rules;
 mod samples;
 mod seats;
 mod set_aside;
+mod shares;
 mod store_conformance;
 #[cfg(feature = "node")]
 mod store_sled;
