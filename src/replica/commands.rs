@@ -56,19 +56,27 @@ impl<S: Store> Replica<S> {
             return remembered(&bytes, &digest);
         }
         let result = self.carry_or_lack(now, command, last);
-        let refused = match &result {
+        self.keep_result(place, digest, &result)?;
+        result
+    }
+
+    /// Keeps what a command answered, for who asks again.
+    pub(super) fn keep_result(
+        &mut self,
+        place: Vec<u8>,
+        digest: [u8; 32],
+        result: &Result<Answer, CommandError>,
+    ) -> Result<(), super::ReplicaError> {
+        let told = match result {
             Ok(answer) => serde_json::to_string(&Ok::<_, Refusal>(answer)),
             Err(CommandError::Refused(refusal)) => serde_json::to_string(&Err::<Answer, _>(refusal)),
-            Err(CommandError::Failed(_) | CommandError::Lacks(_)) => return result,
+            Err(CommandError::Failed(_) | CommandError::Lacks(_)) => return Ok(()),
         };
-        let record = Remembered {
-            command: digest,
-            result: refused.map_err(|_| super::ReplicaError::damaged("an answer does not encode"))?,
-        };
-        let bytes =
-            postcard::to_stdvec(&record).map_err(|_| super::ReplicaError::damaged("an answer does not encode"))?;
+        let unwritable = |()| super::ReplicaError::damaged("an answer does not encode");
+        let record = Remembered { command: digest, result: told.map_err(|_| unwritable(()))? };
+        let bytes = postcard::to_stdvec(&record).map_err(|_| unwritable(()))?;
         self.put(place, Some(bytes));
-        result
+        Ok(())
     }
 
     fn carry_or_lack(&mut self, now: Timestamp, command: Command, last: bool) -> Result<Answer, CommandError> {
@@ -78,7 +86,7 @@ impl<S: Store> Replica<S> {
                 Err(CommandError::Lacks(refusal))
             }
             Err(CommandError::Refused(mut refusal)) => {
-                self.name_holders(&mut refusal);
+                self.name_devices(&mut refusal);
                 Err(CommandError::Refused(refusal))
             }
             other => other,
@@ -498,7 +506,7 @@ fn needed_for(operation: &Operation) -> String {
 }
 
 /// What identifies a command: the same key with another command is a mistake to be told of.
-fn fingerprint(command: &Command) -> [u8; 32] {
+pub(super) fn fingerprint(command: &Command) -> [u8; 32] {
     let bytes = postcard::to_stdvec(command).unwrap_or_else(|error| unreachable!("commands encode: {error}"));
     blake3::derive_key("ucash/v1/command", &bytes)
 }
