@@ -131,7 +131,10 @@ pub(super) fn sentence(refusal: &Refusal) -> String {
             "This device may spend only {share} of this SIM, and {asked} is needed. {}",
             if available.covers(*asked) {
                 let rest = rest(holders, "; the rest is on its way");
-                format!("The SIM holds {available}{rest}: ask the devices in contact for a share, or spend less.")
+                format!(
+                    "The SIM holds {available}{rest}: a share comes by itself when these devices are in contact; \
+                         try again then, or spend less."
+                )
             } else {
                 format!("The SIM holds only {available}{}: top it up, or spend less.", rest(holders, ""))
             }

@@ -19,7 +19,8 @@ pub(super) fn sentence(refusal: &Refusal) -> String {
                 .to_owned()
         }
         Refusal::NotAllowed { needs } => format!(
-            "Cet appareil n'a pas le droit de faire cela : il faut {needs}. Adressez-vous au gérant du shop ou au siège."
+            "Cet appareil n'a pas le droit de faire cela : il faut {}. Adressez-vous au gérant du shop ou au siège.",
+            right(needs)
         ),
         Refusal::Field(error) => {
             format!("Le champ « {} » {}. Corrigez-le, puis recommencez.", error.field, fault_in_french(&error.fault))
@@ -139,7 +140,8 @@ pub(super) fn sentence(refusal: &Refusal) -> String {
             if available.covers(*asked) {
                 let rest = rest(holders, " ; le reste est en chemin");
                 format!(
-                    "La SIM contient {available}{rest} : demandez une part aux appareils en contact, ou dépensez moins."
+                    "La SIM contient {available}{rest} : une part vient d'elle-même quand ces appareils sont en \
+                     contact ; recommencez alors, ou dépensez moins."
                 )
             } else {
                 format!("La SIM ne contient que {available}{} : rechargez-la, ou dépensez moins.", rest(holders, ""))
@@ -190,6 +192,28 @@ pub(super) fn sentence(refusal: &Refusal) -> String {
                 .to_owned()
         }
     }
+}
+
+/// A right that a command needs, in French. The replica names it in English.
+fn right(needs: &str) -> String {
+    let french = match needs {
+        "the head office's device" => "l'appareil du siège",
+        "the head office's device: this one is the shop's keeper" => {
+            "l'appareil du siège, car il s'agit du gardien du shop"
+        }
+        "the founder's own device" => "l'appareil du fondateur",
+        "a manager's or the head office's device" => "l'appareil d'un gérant ou du siège",
+        "the shop's manager's or the head office's device" => "l'appareil du gérant du shop ou du siège",
+        "another device: this one cannot revoke itself" => "un autre appareil, car nul ne se révoque lui-même",
+        "a device that writes" => "un appareil qui écrit",
+        "a certificate" => "un certificat",
+        "the authority's key" => "la clé du siège",
+        other => match other.strip_prefix("a device of shop ") {
+            Some(shop) => return format!("un appareil du shop {shop}"),
+            None => other,
+        },
+    };
+    french.to_owned()
 }
 
 fn kind(word: &str) -> &str {
