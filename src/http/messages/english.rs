@@ -133,7 +133,7 @@ pub(super) fn sentence(refusal: &Refusal) -> String {
                 let rest = rest(holders, "; the rest is on its way");
                 format!(
                     "The SIM holds {available}{rest}: a share comes by itself when these devices are in contact; \
-                         try again then, or spend less."
+                     try again then, or spend less."
                 )
             } else {
                 format!("The SIM holds only {available}{}: top it up, or spend less.", rest(holders, ""))
