@@ -7,7 +7,7 @@ use crate::lab::faults::Fault;
 use crate::lab::network::Pair;
 use crate::lab::trace::Happened;
 use crate::lab::world::{Event, World};
-use crate::replica::{BootError, Identity, Replica};
+use crate::replica::{BootError, Identity, Output, Replica};
 
 /// How an image of an older time is opened: as a new incarnation of its device. The replica cannot do that yet; with
 /// `Some(Replica::open_restored)` here, and a rate in `Rates::images`, old images come back.
@@ -18,7 +18,7 @@ impl World {
     pub fn go_wrong(&mut self, fault: Fault) {
         let device = match &fault {
             Fault::Clog { device, .. } | Fault::PowerCut { device } | Fault::Image { device } => *device,
-            Fault::BringBack { device } | Fault::OneWay { from: device, .. } => *device,
+            Fault::BringBack { device } | Fault::OneWay { from: device, .. } | Fault::Attack { device } => *device,
             Fault::Block(pairs) | Fault::Unblock(pairs) => pairs.first().map_or(0, |pair| pair.0),
         };
         self.trace.note(self.now, device, &Happened::Fault { name: fault.name() });
@@ -55,8 +55,28 @@ impl World {
                 let one = &mut self.devices[device];
                 one.brought_back = one.image.take();
             }
+            // See `hostile`.
+            Fault::Attack { .. } => {}
             Fault::Image { .. } | Fault::BringBack { .. } => {}
         }
+    }
+
+    /// A replica could not write. It must let nothing out that rests on what was not written; then it is started
+    /// again, and whoever waits for an answer gets none.
+    pub fn disk_failed(&mut self, device: usize, why: &str, outputs: &[Output]) -> Result<(), Broken> {
+        if !self.devices[device].disk.failed() {
+            let detail = format!("device {device} writes nothing more, and its disk is well: {why}");
+            return Err(Broken { invariant: "disk", detail });
+        }
+        let refusal = |output: &&Output| !matches!(output, Output::Answer { result: Err(_), .. });
+        if let Some(output) = outputs.iter().find(refusal) {
+            let detail = format!("device {device} could not write ({why}) and lets out {output:?}");
+            return Err(Broken { invariant: "read_only", detail });
+        }
+        self.counts.disk_errors += 1;
+        self.trace.note(self.now, device, &Happened::DiskFailed);
+        self.lose_power(device);
+        Ok(())
     }
 
     pub fn lose_power(&mut self, device: usize) {
