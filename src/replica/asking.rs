@@ -252,8 +252,18 @@ impl<S: Store> Replica<S> {
         }
     }
 
+    /// Says in a refusal which devices are meant: the books know their keys alone.
+    pub(super) fn name_devices(&self, refusal: &mut Refusal) {
+        if let Refusal::CreditOfAnotherDevice { device, .. } | Refusal::MovementOfAnotherDevice { device, .. } = refusal
+            && let Some(key) = DeviceKey::from_text(device)
+        {
+            *device = self.fold.registry.name_of(&key);
+        }
+        self.name_holders(refusal);
+    }
+
     /// Says in a refusal who holds the rest, and when each was last in contact.
-    pub(super) fn name_holders(&self, refusal: &mut Refusal) {
+    fn name_holders(&self, refusal: &mut Refusal) {
         let Refusal::InsufficientShare { asked, sim, shop, holders, .. } = refusal else { return };
         let found = self.fold.book.holdings(*shop, sim, asked.currency()).into_iter();
         *holders = found

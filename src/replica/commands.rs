@@ -67,17 +67,14 @@ impl<S: Store> Replica<S> {
             return remembered(&bytes, &digest);
         }
         let result = carry(self);
-        let refused = match &result {
+        let told = match &result {
             Ok(answer) => serde_json::to_string(&Ok::<_, Refusal>(answer)),
             Err(CommandError::Refused(refusal)) => serde_json::to_string(&Err::<Answer, _>(refusal)),
             Err(CommandError::Failed(_) | CommandError::Lacks(_)) => return result,
         };
-        let record = Remembered {
-            command: digest,
-            result: refused.map_err(|_| super::ReplicaError::damaged("an answer does not encode"))?,
-        };
-        let bytes =
-            postcard::to_stdvec(&record).map_err(|_| super::ReplicaError::damaged("an answer does not encode"))?;
+        let unwritable = || super::ReplicaError::damaged("an answer does not encode");
+        let record = Remembered { command: digest, result: told.map_err(|_| unwritable())? };
+        let bytes = postcard::to_stdvec(&record).map_err(|_| unwritable())?;
         if !planted::is(Bug::KeyForgotten) {
             self.put(place, Some(bytes));
         }
@@ -91,7 +88,7 @@ impl<S: Store> Replica<S> {
                 Err(CommandError::Lacks(refusal))
             }
             Err(CommandError::Refused(mut refusal)) => {
-                self.name_holders(&mut refusal);
+                self.name_devices(&mut refusal);
                 Err(CommandError::Refused(refusal))
             }
             other => other,
