@@ -30,6 +30,7 @@ mod joining;
 mod keys_and_imports;
 #[cfg(feature = "node")]
 mod kill_storm;
+mod lab_auditor;
 mod logs;
 #[cfg(feature = "node")]
 mod main_job;

@@ -78,7 +78,7 @@ invariants! {
     "I1" Answered acknowledged_once, "what is acknowledged as new was not there before";
     "I4" Acknowledged nothing_overdrawn, "no SIM is overdrawn by what was acknowledged anywhere";
     "I8" Stepped own_acknowledged_stays, "a device goes on showing what it acknowledged";
-    "I8" Looked every_look_is_answered, "a healed replica shows what it is asked for";
+    "I8" Looked healed_replicas_work, "a healed replica writes, and shows what it is asked for";
     "I3" Healed nothing_set_aside, "among honest devices no entry is without effect, and none waits";
     "I8" Healed verified_sound, "every chain, signature and total is sound";
     "I1" Healed acknowledged_is_shown_once, "what was acknowledged is shown once by all who may read it";
@@ -220,8 +220,9 @@ fn own_acknowledged_stays(proof: &Proof, glimpse: &Glimpse<'_>) -> Found {
     must(proof.is_in(glimpse), || format!("the device acknowledged {proof:?} and does not show it"))
 }
 
-/// I8: a replica that was healed is open, and refuses no look.
-fn every_look_is_answered(looked: &Result<Vec<Shown>, String>) -> Found {
+/// I8, "open() gives acked prefix or a loud error": a replica whose disk failed was opened again by the time all is
+/// healed, and refuses no look.
+fn healed_replicas_work(looked: &Result<Vec<Shown>, String>) -> Found {
     looked.as_ref().map(|_| ()).map_err(Clone::clone)
 }
 
