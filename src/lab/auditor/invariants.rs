@@ -75,6 +75,7 @@ macro_rules! invariants {
 invariants! {
     "I1" Answered answers_match_asks, "an answer is to something asked, once, and shows what was asked";
     "I1" Answered one_key_one_answer, "the same command under the same key has the same answer";
+    "I9" Answered rules_are_kept, "a device does nothing that the rules refuse by what it shows itself";
     "I1" Answered acknowledged_once, "what is acknowledged as new was not there before";
     "I4" Acknowledged nothing_overdrawn, "no SIM is overdrawn by what was acknowledged anywhere";
     "I8" Stepped own_acknowledged_stays, "a device goes on showing what it acknowledged";
@@ -183,6 +184,31 @@ fn one_key_one_answer(answered: &Answered<'_>) -> Found {
     must(answered.result == expected, || {
         format!("{}, key {:?}: {:?}, and before {expected:?}", ask.name(), ask.key, answered.result)
     })
+}
+
+/// I9, a refused item leaves the books unchanged, so what must be refused is never acknowledged. Judged by what the
+/// device itself shows in its answer, since what others did apart it cannot know.
+fn rules_are_kept(answered: &Answered<'_>) -> Found {
+    let (Some(ask), None, Ok(answer)) = (answered.ask, answered.used, answered.result) else { return Ok(()) };
+    let books = answered.books;
+    let zero = |text: &str| cents::shown(text) == Ok(0);
+    let recorder = |view: &MovementView| books.movements.get(&view.id).is_none_or(|kept| kept.device == ask.device);
+    let kept = match (&ask.command, answer) {
+        (Command::Grant(request), Answer::Credit(view)) => {
+            let first = books.granted_as(ask.device, view.shop_id, request.reference.as_str());
+            cents::of(request.amount) > 0 && first.is_none_or(|first| first == view.id)
+        }
+        (Command::Pay { amount, .. }, Answer::Credit(view)) => {
+            let positive = cents::typed(amount).is_some_and(|cents| cents > 0);
+            positive && zero(&view.overpaid) && view.status != CreditStatus::Cancelled
+        }
+        (Command::ReversePayment { .. }, Answer::Credit(view)) => view.status != CreditStatus::Cancelled,
+        (Command::Cancel { .. }, Answer::Credit(view)) => zero(&view.paid),
+        (Command::Move { .. }, Answer::Movement(view)) => cents::shown(&view.amount)? > 0,
+        (Command::ValidateCapture { .. } | Command::ReverseMovement { .. }, Answer::Movement(view)) => recorder(view),
+        _ => true,
+    };
+    must(kept, || format!("{}: {:?} is against the rules and was answered {answer:?}", ask.name(), ask.command))
 }
 
 /// I1, "present, once": two grants are never one credit, two movements never one movement.

@@ -6,7 +6,7 @@ use ucash::lab::{Broken, INVARIANTS, Shown};
 use ucash::ledger::Refusal;
 use ucash::model::{CaptureState, CreditStatus};
 use ucash::money::Currency;
-use ucash::replica::{Answer, CreditView, Input, MovementView};
+use ucash::replica::{Answer, Command, CreditView, Input, MovementView};
 
 use crate::lab_auditor::table::{BUKAVU, GOMA, SIM, Table, cancel, day, grant, record};
 use crate::seats::{capture, deposit, pay_command, withdrawal};
@@ -63,6 +63,30 @@ const BREAKINGS: &[(&str, Breaking)] = &[
         table.ask_as(0, grant("A8", "1 USD"), Some("k"), |_| ())?.expect_err("the key was used");
         let other = |result: &mut Result<Answer, Refusal>| *result = Err(Refusal::NothingToChange);
         table.ask_as(0, grant("A8", "1 USD"), Some("k"), other).map(|_| ())
+    }),
+    ("rules_are_kept", || {
+        // Fault F14 of the replaced system.
+        let paid = |result: &mut Result<Answer, Refusal>| on_credit(result, |view| view.paid = "1.00".to_owned());
+        day().ask_as(1, cancel("B1"), None, paid).map(|_| ())
+    }),
+    ("rules_are_kept", || {
+        let more = |result: &mut Result<Answer, Refusal>| on_credit(result, |view| view.overpaid = "0.01".to_owned());
+        day().ask_as(1, pay_command("B1", "2500.50"), None, more).map(|_| ())
+    }),
+    ("rules_are_kept", || {
+        // One device grants twice under one reference.
+        let mut table = day();
+        let mut fresh = table.unwatched(0, grant("A9", "1 USD"));
+        on_credit(&mut fresh, |view| view.reference = "A1".to_owned());
+        table.ask_as(0, grant("A1", "1 USD"), None, |result| *result = fresh.clone()).map(|_| ())
+    }),
+    ("rules_are_kept", || {
+        // A movement is reversed by a device that did not record it.
+        let mut table = day();
+        let movement = table.movement(0, record(deposit("1 USD"))).id.to_string();
+        let reverse = Command::ReverseMovement { movement, why: "mistyped".to_owned(), agent: None };
+        let done = table.unwatched(0, reverse.clone());
+        table.ask_as(1, reverse, None, |result| *result = done.clone()).map(|_| ())
     }),
     ("acknowledged_once", || {
         // The same credit for two grants.
