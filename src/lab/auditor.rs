@@ -25,6 +25,12 @@ impl Auditor {
         Auditor
     }
 
+    /// Looks away from those invariants.
+    #[must_use]
+    pub fn skipping(self, _names: &[&str]) -> Auditor {
+        self
+    }
+
     /// Something was asked.
     pub fn asked(&mut self, _device: usize, _ticket: u64, _command: &Command, _key: Option<&str>) {}
 
