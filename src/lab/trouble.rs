@@ -123,6 +123,8 @@ impl World {
             invariant: "reopen",
             detail: format!("device {device} does not open: {error}"),
         })?;
+        // What was acknowledged before must be shown again before anything else happens.
+        self.auditor.stepped(device, &replica)?;
         one.state = State::Up(Box::new(replica));
         self.trace.note(self.now, device, &Happened::Restarted);
         self.consider_all(device);

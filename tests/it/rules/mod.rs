@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use ucash::ledger::{CreditFilter, Refusal};
 use ucash::membership::{ReadScope, Role};
-use ucash::model::{Capture, CaptureState, Edit, MovementKind, Operator, Reference, ShopId, Timestamp, Withdrawal};
+use ucash::model::{Capture, CaptureState, Edit, MovementKind, Operator, ShopId, Timestamp, Withdrawal};
 use ucash::replica::{Answer, Command, Query};
 
 use self::old_ids::old_ids;
