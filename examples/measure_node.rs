@@ -89,6 +89,7 @@ fn options() -> Result<RunOptions, Error> {
         peers: Vec::new(),
         mdns: false,
         sync_every: Duration::from_secs(30),
+        return_after: Duration::from_secs(86_400),
     })
 }
 

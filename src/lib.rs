@@ -45,6 +45,7 @@ pub mod model;
 pub mod money;
 #[cfg(feature = "node")]
 pub mod node;
+pub mod planted;
 pub mod replica;
 pub mod rows;
 pub mod sample;

@@ -51,6 +51,11 @@ pub(super) enum Credit {
         #[arg(long)]
         why: String,
     },
+    /// Rendre à cet appareil, sans attendre que les autres le sachent, le montant d'un crédit annulé qu'il a accordé.
+    Return {
+        /// La référence ou l'id du crédit.
+        credit: String,
+    },
     /// Changer le contact, l'échéance ou les notes ; un texte vide efface.
     Edit {
         /// La référence ou l'id du crédit.
@@ -189,6 +194,7 @@ impl Credit {
             Credit::Cancel { credit, why } => {
                 client.post(&path(&["credits", &credit, "cancellation"], &[]), &json!({ "reason": why }))?
             }
+            Credit::Return { credit } => client.post(&path(&["credits", &credit, "return"], &[]), &json!({}))?,
             Credit::Edit { credit, to, phone, address, due, note, agent } => {
                 let due =
                     due.map(|due| if due.is_empty() { Ok(due) } else { date(context, &client, &due, Edge::Last) });

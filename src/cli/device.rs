@@ -8,7 +8,9 @@ use serde_json::json;
 use super::Context;
 use super::client::path;
 use super::failure::Failure;
+use super::founding::without_nulls;
 use super::output::{items, table, text};
+use super::share::closing;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Device {
@@ -18,6 +20,17 @@ pub(super) enum Device {
     Revoke {
         /// Son nom ou sa clé.
         device: String,
+    },
+    /// Fermer un appareil perdu : sa part et ses droits passent à un autre (depuis le gardien de l'agence).
+    Close {
+        /// Son nom ou sa clé.
+        device: String,
+        /// Qui prend la suite, de la même agence ; cet appareil si absent.
+        #[arg(long, value_name = "APPAREIL")]
+        successor: Option<String>,
+        /// Fermer sans attendre que tous les autres aient noté jusqu'où ils ont son journal.
+        #[arg(long)]
+        insist: bool,
     },
     /// Nommer un appareil autrement.
     Rename {
@@ -63,6 +76,12 @@ impl Device {
                 return Ok(ExitCode::SUCCESS);
             }
             Device::Revoke { device } => client.delete(&path(&["devices", &device], &[]))?,
+            Device::Close { device, successor, insist } => {
+                let body = without_nulls(json!({ "successor": successor, "insist": insist }));
+                let view = client.post(&path(&["devices", &device, "closing"], &[]), &body)?;
+                printer.answer(&view, |view| closing(printer, view));
+                return Ok(ExitCode::SUCCESS);
+            }
             Device::Rename { device, name } => {
                 client.patch(&path(&["devices", &device], &[]), &json!({ "name": name }))?
             }

@@ -10,6 +10,7 @@ use super::client::path;
 use super::failure::Failure;
 use super::founding::without_nulls;
 use super::output::{items, minute, table, text};
+use super::share::{in_hand, shares};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Sim {
@@ -36,6 +37,32 @@ pub(super) enum Sim {
     Balance {
         /// Son numéro.
         numero: String,
+    },
+    /// Qui peut dépenser combien d'une SIM ; donner de sa part, ou en demander.
+    #[command(group = clap::ArgGroup::new("moved").args(["give", "ask"]))]
+    Share {
+        /// Son numéro.
+        numero: String,
+        /// Donner tant de la part de cet appareil.
+        #[arg(long, value_name = "MONTANT", allow_hyphen_values = true, requires_all = ["currency", "to"])]
+        give: Option<String>,
+        /// Demander tant aux autres appareils en contact.
+        #[arg(long, value_name = "MONTANT", allow_hyphen_values = true, requires = "currency")]
+        ask: Option<String>,
+        /// USD ou CDF.
+        #[arg(long, requires = "moved")]
+        currency: Option<String>,
+        /// À qui donner : le nom ou la clé d'un appareil.
+        #[arg(long, value_name = "APPAREIL", requires = "give")]
+        to: Option<String>,
+    },
+    /// Faire passer une SIM à une autre agence, avec tout son solde (depuis un appareil qui le détient en entier).
+    Move {
+        /// Son numéro.
+        numero: String,
+        /// L'agence où elle va.
+        #[arg(long, value_name = "SHOP")]
+        to_shop: u32,
     },
     /// Enregistrer une capture (un transfert de client reçu).
     Capture {
@@ -159,6 +186,19 @@ impl Sim {
                 let sim = client.get(&path(&["sims", &numero, "balance"], &[]))?;
                 printer.answer(&sim, |sim| balance(context, sim));
             }
+            Sim::Share { numero, give: None, ask: None, .. } => {
+                let view = client.get(&path(&["sims", &numero, "shares"], &[]))?;
+                printer.answer(&view, |view| shares(printer, view));
+            }
+            Sim::Share { numero, give, ask, currency, to } => {
+                let body = json!({ "give": give, "ask": ask, "currency": currency, "to": to });
+                let view = client.post(&path(&["sims", &numero, "share-requests"], &[]), &without_nulls(body))?;
+                printer.answer(&view, |view| shares(printer, view));
+            }
+            Sim::Move { numero, to_shop } => {
+                let sim = client.post(&path(&["sims", &numero, "move"], &[]), &json!({ "shop_id": to_shop }))?;
+                printer.answer(&sim, |sim| balance(context, sim));
+            }
             Sim::Capture { numero, money, cash, fee, reference, client: name, pending } => {
                 let body = json!({
                     "kind": "capture", "amount": money.amount, "currency": money.currency, "cash": cash, "fee": fee,
@@ -260,12 +300,11 @@ fn balance(context: &Context, sim: &Value) -> String {
         ("withdrawals", printer.pick("- retraits virtuels", "- virtual withdrawals")),
         ("deposits", printer.pick("- dépôts clients", "- client deposits")),
         ("available", printer.pick("= disponible", "= available")),
-        ("this_device", printer.pick("cet appareil peut dépenser", "this device may spend")),
     ];
     let part = |currency: &str, name: &str| {
         sim.pointer(&format!("/balances/{currency}")).map_or_else(String::new, |account| text(account, name))
     };
     let rows: Vec<Vec<String>> =
         parts.iter().map(|(name, label)| vec![(*label).to_owned(), part("USD", name), part("CDF", name)]).collect();
-    format!("{title}\n{}", table(&["", "USD", "CDF"], &rows, &[1, 2]))
+    format!("{title}\n{}\n{}", table(&["", "USD", "CDF"], &rows, &[1, 2]), in_hand(printer, sim))
 }

@@ -37,6 +37,9 @@ pub(super) struct Start {
     /// À quel rythme comparer avec les appareils connectés.
     #[arg(long, value_name = "DURÉE", default_value = "30s", value_parser = duration)]
     sync_every: Duration,
+    /// Après combien de temps le montant d'un crédit annulé revient, même si tous les autres ne l'ont pas encore su.
+    #[arg(long, value_name = "DURÉE", default_value = "24h", value_parser = duration, env = "UCASH_RETURN_AFTER")]
+    return_after: Duration,
     /// La forme du journal.
     #[arg(long, value_enum, default_value = "human")]
     log_format: LogFormat,
@@ -60,6 +63,7 @@ impl Start {
                 peers: self.peer,
                 mdns: !self.no_mdns,
                 sync_every: self.sync_every,
+                return_after: self.return_after,
             };
             let online = node::run(&context.data, options, Some(first_start())).await;
             let online = online.map_err(|error| Failure::of_node(&error, printer.language))?;

@@ -4,6 +4,8 @@
 //! on foreign bytes.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::num::NonZeroU64;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -14,6 +16,7 @@ use thiserror::Error;
 use crate::document::CHANGE_BYTES_MAX;
 use crate::document::layout::{Content, Item, Scalar};
 use crate::model::Timestamp;
+use crate::planted::{self, Bug};
 
 /// SHA-256 of a change's bytes, as Automerge computes it.
 pub type ChangeHash = [u8; 32];
@@ -154,7 +157,30 @@ pub fn parse(bytes: &[u8]) -> Result<ParsedChange, Malformed> {
     if bytes.get(..4) != Some(&[0x85, 0x6f, 0x4a, 0x83]) || bytes.get(8) != Some(&1) {
         return Err(Malformed::NotAChange);
     }
-    catch_unwind(AssertUnwindSafe(|| take_apart(bytes))).unwrap_or(Err(Malformed::Unreadable))
+    let key = READ.with_borrow(|known| known.as_ref().map(|_| *blake3::hash(bytes).as_bytes()));
+    let known = key.and_then(|key| READ.with_borrow(|known| known.as_ref().and_then(|known| known.get(&key).cloned())));
+    if let Some(known) = known {
+        return Ok(known);
+    }
+    let read = catch_unwind(AssertUnwindSafe(|| take_apart(bytes))).unwrap_or(Err(Malformed::Unreadable));
+    if let (Some(key), Ok(change)) = (key, &read) {
+        READ.with_borrow_mut(|known| known.as_mut().map(|known| known.insert(key, change.clone())));
+    }
+    read
+}
+
+thread_local! {
+    /// What was taken apart, where it is remembered: see [`remembering_changes`].
+    static READ: RefCell<Option<BTreeMap<[u8; 32], ParsedChange>>> = const { RefCell::new(None) };
+}
+
+/// Does something on this thread during which bytes that were taken apart once are not taken apart again: what they are
+/// depends on nothing else. For many replicas in one process, which would all read the same ones.
+pub fn remembering_changes<T>(run: impl FnOnce() -> T) -> T {
+    READ.set(Some(BTreeMap::new()));
+    let result = run();
+    READ.set(None);
+    result
 }
 
 fn take_apart(bytes: &[u8]) -> Result<ParsedChange, Malformed> {
@@ -222,7 +248,7 @@ fn take_apart(bytes: &[u8]) -> Result<ParsedChange, Malformed> {
         start_op,
         time: Timestamp(expanded.time),
     };
-    if encode(&frame, &items, &replaces) != bytes {
+    if encode(&frame, &items, &replaces) != bytes && !planted::is(Bug::ForgedShapeAccepted) {
         return Err(Malformed::NotCanonical);
     }
     Ok(ParsedChange {

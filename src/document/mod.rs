@@ -19,7 +19,7 @@ mod layout;
 mod reader;
 mod state;
 
-pub use change::{Actor, ChangeHash, Malformed, ParsedChange, parse};
+pub use change::{Actor, ChangeHash, Malformed, ParsedChange, parse, remembering_changes};
 pub use layout::{Content, Item, Scalar, items, operation};
 pub use state::{DocumentState, Fault, Placement};
 

@@ -80,6 +80,11 @@ impl<'a> Fields<'a> {
         self.written(field).is_some()
     }
 
+    /// Whether the field is there with a value.
+    pub(super) fn is_given(&self, field: &str) -> bool {
+        self.value(field).is_some()
+    }
+
     /// A text, if there is one.
     pub(super) fn text(&self, field: &str) -> Result<Option<String>, ApiError> {
         let Some(text) = self.value(field) else { return Ok(None) };

@@ -139,6 +139,11 @@ pub enum Expected {
     },
     /// A number of items.
     Limit,
+    /// Absent, as another one is there.
+    WithoutOther {
+        /// The other one.
+        other: &'static str,
+    },
 }
 
 impl From<Refusal> for ApiError {

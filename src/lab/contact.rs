@@ -70,6 +70,10 @@ impl World {
         link.disconnect();
         link.dial_after = link.dial_after.max(noticed[0].max(noticed[1]) + 1);
         for (device, at) in [pair.0, pair.1].into_iter().zip(noticed) {
+            // One that has just lost power notices nothing.
+            if !self.devices[device].is_up() {
+                continue;
+            }
             let life = self.devices[device].life;
             self.plan(at, Event::Parted { device, peer: pair.other(device), life });
         }

@@ -74,10 +74,13 @@ impl Device {
         }
     }
 
-    /// The same with what will be wrong with its clock.
-    pub fn with_wrong_clock(mut self, draw: &mut Draw, options: &Options) -> Device {
+    /// The same with what will be wrong with it.
+    pub fn with_faults(mut self, draw: &mut Draw, options: &Options) -> Device {
         if draw.permille(options.rates.clocks_wrong) {
             self.wrong_clock = Clock::wrong(draw, options.days);
+        }
+        if options.lying_disks {
+            self.disk = Disk::lying();
         }
         self
     }

@@ -21,6 +21,8 @@ pub(super) enum Fault {
     PowerCut { device: usize },
     /// Somebody copies a device's disk.
     Image { device: usize },
+    /// Somebody uses a stolen key, and that device hears of it.
+    Attack { device: usize },
     /// And puts the copy back.
     BringBack { device: usize },
 }
@@ -35,6 +37,7 @@ impl Fault {
             Fault::PowerCut { .. } => "power cut",
             Fault::Image { .. } => "image",
             Fault::BringBack { .. } => "bring back",
+            Fault::Attack { .. } => "attack",
         }
     }
 }
@@ -63,6 +66,7 @@ pub(super) fn plan(options: &Options, pairs: &[Pair], draw: &Draw) -> Vec<(i64, 
     (0..rates.islands).for_each(|_| planner.island());
     (0..all(rates.power_cuts.div_ceil(20))).for_each(|_| planner.power_cut());
     (0..rates.images).for_each(|_| planner.image());
+    (0..rates.hostile).for_each(|_| planner.attack());
     planner.plan.sort_by_key(|(at, _)| *at);
     planner.plan
 }
@@ -149,6 +153,11 @@ impl Planner<'_> {
     fn power_cut(&mut self) {
         let (at, device) = (self.moment(), self.device());
         self.plan.push((at, Fault::PowerCut { device }));
+    }
+
+    fn attack(&mut self) {
+        let (at, device) = (self.moment(), self.device());
+        self.plan.push((at, Fault::Attack { device }));
     }
 
     fn image(&mut self) {

@@ -17,7 +17,7 @@ pub const DAYS_MAX: u32 = 400;
 pub const OPERATIONS_MAX: u32 = 1_000_000;
 
 /// What is told and not drawn.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Overrides {
     /// How many devices.
     pub devices: Option<u32>,
@@ -29,6 +29,10 @@ pub struct Overrides {
     pub operations: Option<u32>,
     /// How bad the world is, in thousandths: 0 nothing goes wrong, 1000 everything as often as it may.
     pub faults: Option<u32>,
+    /// Whether every disk says that it has synced and has not. Then nothing can hold: that shows who watches.
+    pub lying_disks: bool,
+    /// Invariants at which the auditor does not look.
+    pub skipped: Vec<String>,
 }
 
 impl Overrides {
@@ -42,7 +46,8 @@ impl Overrides {
             ("faults", self.faults),
         ];
         let told = of.iter().filter_map(|(name, value)| value.map(|value| format!(" --{name} {value}")));
-        told.collect()
+        let lying = self.lying_disks.then(|| " --lying-disks".to_owned());
+        told.chain(lying).chain(self.skipped.iter().map(|name| format!(" --skip {name}"))).collect()
     }
 }
 
@@ -61,6 +66,10 @@ pub struct Options {
     pub faults: u32,
     /// Whether all clocks are set right before the devices are to agree.
     pub clocks_set_right: bool,
+    /// Whether every disk says that it has synced and has not.
+    pub lying_disks: bool,
+    /// Invariants at which the auditor does not look.
+    pub skipped: Vec<String>,
     /// What goes wrong, how often.
     #[serde(flatten)]
     pub rates: Rates,
@@ -91,6 +100,8 @@ pub struct Rates {
     pub islands: u32,
     /// Steps that wrote something and at which the device loses power, of ten thousand.
     pub power_cuts: u32,
+    /// Steps at which the disk fails to write or to sync, of a hundred thousand. The device is then started again.
+    pub disk_errors: u32,
     /// Syncs that take time, of a thousand.
     pub syncs_slow: u32,
     /// How long such a sync takes at most, in milliseconds.
@@ -101,6 +112,8 @@ pub struct Rates {
     pub clocks_wrong: u32,
     /// Old images of a disk brought back, in the whole run.
     pub images: u32,
+    /// Stolen keys used, in the whole run.
+    pub hostile: u32,
     /// How soon a device compares after a change: 1 within a second, 1000 within a quarter of an hour.
     pub leisure: u32,
 }
@@ -120,7 +133,8 @@ impl Options {
         let faults = overrides.faults.unwrap_or(drawn).min(1_000);
         let clocks_set_right = draw.child("clocks_set_right").below(2) == 0;
         let rates = Rates::draw(&draw, faults, days);
-        Options { devices, shops, days, operations, faults, clocks_set_right, rates }
+        let (lying_disks, skipped) = (overrides.lying_disks, overrides.skipped.clone());
+        Options { devices, shops, days, operations, faults, clocks_set_right, lying_disks, skipped, rates }
     }
 }
 
@@ -156,11 +170,13 @@ impl Rates {
             swizzles: if swizzled { faults.min(1) } else { 0 },
             islands: upto("islands", days.min(4)),
             power_cuts: upto("power_cuts", 60),
+            disk_errors: upto("disk_errors", 100),
             syncs_slow: upto("syncs_slow", 200),
             sync_slow_ms_max: upto("sync_slow_ms_max", 3_000),
             grouped: upto("grouped", 300),
             clocks_wrong: upto("clocks_wrong", 500),
             images: upto("images", 2),
+            hostile: upto("hostile", 12),
             leisure: draw.child("leisure").between(1, 1_000).unsigned_abs() as u32,
         }
     }
@@ -172,9 +188,10 @@ fn scaled(most: u32, faults: u32) -> u32 {
 
 impl fmt::Display for Options {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Options { devices, shops, days, operations, faults, clocks_set_right, rates } = self;
+        let Options { devices, shops, days, operations, faults, clocks_set_right, lying_disks, skipped, rates } = self;
         write!(formatter, "devices={devices} shops={shops} days={days} operations={operations} faults={faults}")?;
-        write!(formatter, " clocks_set_right={clocks_set_right}")?;
+        write!(formatter, " clocks_set_right={clocks_set_right} lying_disks={lying_disks}")?;
+        skipped.iter().try_for_each(|name| write!(formatter, " skip={name}"))?;
         rates.fmt(formatter)
     }
 }
@@ -194,17 +211,25 @@ impl fmt::Display for Rates {
             swizzles,
             islands,
             power_cuts,
+            disk_errors,
             syncs_slow,
             sync_slow_ms_max,
             grouped,
             clocks_wrong,
             images,
+            hostile,
             leisure,
         } = self;
         write!(formatter, " gossip_lost={gossip_lost} gossip_twice={gossip_twice} frames_late={frames_late}")?;
         write!(formatter, " frame_late_ms_max={frame_late_ms_max} cuts={cuts} one_way={one_way}")?;
         write!(formatter, " partitions={partitions} flapping={flapping} swizzles={swizzles} islands={islands}")?;
-        write!(formatter, " power_cuts={power_cuts} syncs_slow={syncs_slow} sync_slow_ms_max={sync_slow_ms_max}")?;
-        write!(formatter, " grouped={grouped} clocks_wrong={clocks_wrong} images={images} leisure={leisure}")
+        write!(
+            formatter,
+            " power_cuts={power_cuts} disk_errors={disk_errors} syncs_slow={syncs_slow} sync_slow_ms_max={sync_slow_ms_max}"
+        )?;
+        write!(
+            formatter,
+            " grouped={grouped} clocks_wrong={clocks_wrong} images={images} hostile={hostile} leisure={leisure}"
+        )
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use crate::document::remembering_changes;
 use crate::lab::auditor::Broken;
 use crate::lab::faults;
 use crate::lab::options::{Options, Overrides};
@@ -71,7 +72,7 @@ pub fn run_traced(seed: u64, overrides: &Overrides) -> (Outcome, Vec<String>) {
 
 fn run_keeping(seed: u64, overrides: &Overrides, keep_trace: bool) -> (Outcome, Vec<String>) {
     let options = Options::draw(seed, overrides);
-    let (world, result) = remembering_signatures(|| match World::found(seed, options, keep_trace) {
+    let (world, result) = remembering(|| match World::found(seed, options, keep_trace) {
         Ok(world) => live(seed, world),
         Err((world, broken)) => (*world, Err(broken)),
     });
@@ -97,4 +98,10 @@ fn live(seed: u64, mut world: World) -> (World, Result<(), Broken>) {
         Err(Broken { invariant: "panic", detail: text.to_owned() })
     });
     (world, result)
+}
+
+/// All replicas of a run are in one process: what one found right of a signature or a change, the others need not find
+/// again.
+fn remembering<T>(run: impl FnOnce() -> T) -> T {
+    remembering_signatures(|| remembering_changes(run))
 }

@@ -24,9 +24,11 @@ pub(super) enum Happened<'a> {
     Syncing { for_ms: i64 },
     Synced,
     Banned { peer: usize, reason: &'a str },
+    DiskFailed,
     PowerLost { kept: usize, of: usize },
     Restarted,
     Fault { name: &'a str },
+    Attack { name: &'a str },
     Healed { round: u32 },
     Holds { log: &'a [u8], number: u64, hash: [u8; 32] },
 }

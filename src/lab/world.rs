@@ -18,14 +18,16 @@ use serde::Serialize;
 use crate::lab::Cast;
 use crate::lab::auditor::{Auditor, Broken};
 use crate::lab::device::{Device, State};
+use crate::lab::disk::Fails;
 use crate::lab::faults::Fault;
+use crate::lab::hostile::Hostile;
 use crate::lab::network::{Network, Pair};
 use crate::lab::options::Options;
 use crate::lab::trace::{Happened, Trace};
 use crate::lab::workload::Workload;
 use crate::ledger::Refusal;
 use crate::model::DeviceKey;
-use crate::replica::{Answer, Input, Output};
+use crate::replica::{Answer, Input, Output, Replica};
 
 /// What is to happen.
 #[derive(Debug)]
@@ -80,7 +82,9 @@ pub struct Counts {
     pub refused: u64,
     /// Commands asked of a device.
     pub asked: u64,
-    /// Losses of power.
+    /// Disks that failed to write or to sync.
+    pub disk_errors: u64,
+    /// Losses of power, those after an error of the disk included.
     pub power_cuts: u64,
     /// Connections ended by a ban.
     pub bans: u64,
@@ -108,6 +112,7 @@ pub(super) struct World {
     pub network: Network,
     pub workload: Workload,
     pub auditor: Auditor,
+    pub hostile: Option<Hostile>,
     pub trace: Trace,
     pub counts: Counts,
     /// While founding: what was answered.
@@ -115,7 +120,6 @@ pub(super) struct World {
 }
 
 impl World {
-    #[expect(clippy::too_many_arguments, reason = "the parts of which a world is made, each once")]
     pub fn new(
         options: Options,
         cast: Cast,
@@ -126,7 +130,8 @@ impl World {
         began: i64,
     ) -> World {
         let numbers = cast.devices.iter().enumerate().map(|(number, device)| (device.key, number)).collect();
-        let auditor = Auditor::new(&cast);
+        let skipped: Vec<&str> = options.skipped.iter().map(String::as_str).collect();
+        let auditor = Auditor::new(&cast).skipping(&skipped);
         World {
             options,
             cast,
@@ -140,6 +145,7 @@ impl World {
             network,
             workload,
             auditor,
+            hostile: None,
             trace,
             counts: Counts::default(),
             answers: Vec::new(),
@@ -204,6 +210,7 @@ impl World {
                 let peer = self.cast.devices[peer].key;
                 self.deliver(device, Input::Disconnected { peer })
             }
+            Event::Fault(Fault::Attack { device }) if self.phase == Phase::Safety => self.attack(device),
             Event::Fault(fault) if self.phase == Phase::Safety => {
                 self.go_wrong(fault);
                 Ok(())
@@ -286,12 +293,17 @@ impl World {
         let now = one.clock.read(self.now);
         let inputs = std::mem::take(&mut one.inbox);
         let before = one.disk.applied();
+        if self.phase == Phase::Safety && one.draw.below(100_000) < u64::from(self.options.rates.disk_errors) {
+            one.disk.fail_next(if one.draw.below(2) == 0 { Fails::Apply } else { Fails::Sync });
+        }
         let State::Up(replica) = &mut one.state else { return Ok(()) };
-        one.held.append(&mut replica.handle_all(now, inputs));
+        let mut outputs = replica.handle_all(now, inputs);
         self.counts.steps += 1;
         if let Some(why) = replica.failure() {
-            return Err(Broken { invariant: "disk", detail: format!("device {device} writes nothing more: {why}") });
+            let why = why.to_owned();
+            return self.disk_failed(device, &why, &outputs);
         }
+        one.held.append(&mut outputs);
         if one.disk.applied() == before {
             // Nothing was written, so nothing shows that did not show before.
             return if one.sync_due { Ok(()) } else { self.synced(device) };
@@ -314,12 +326,12 @@ impl World {
         let one = &mut self.devices[device];
         if self.phase == Phase::Safety && one.draw.below(10_000) < u64::from(power_cuts) {
             // Half of the times after the sync and before anything is let out.
-            if one.draw.below(2) == 0
-                && let Some(replica) = one.replica()
-            {
-                replica.sync().map_err(|error| disk_failed(device, &error))?;
+            let synced = one.draw.below(2) == 0;
+            let result = if synced { one.replica().map(Replica::sync) } else { None };
+            match result {
+                Some(Err(error)) => return self.disk_failed(device, &error.to_string(), &[]),
+                _ => self.lose_power(device),
             }
-            self.lose_power(device);
             return Ok(());
         }
         if self.devices[device].sync_due {
@@ -348,7 +360,9 @@ impl World {
             self.trace.note(self.now, device, &Happened::Synced);
         }
         let Some(replica) = one.replica() else { return Ok(()) };
-        replica.sync().map_err(|error| disk_failed(device, &error))?;
+        if let Err(error) = replica.sync() {
+            return self.disk_failed(device, &error.to_string(), &[]);
+        }
         for output in std::mem::take(&mut one.held) {
             self.let_out(device, output)?;
         }
@@ -402,8 +416,4 @@ impl World {
         }
         Ok(())
     }
-}
-
-fn disk_failed(device: usize, error: &crate::replica::ReplicaError) -> Broken {
-    Broken { invariant: "disk", detail: format!("device {device} cannot sync: {error}") }
 }

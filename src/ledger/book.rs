@@ -16,6 +16,7 @@ use crate::model::{
     Reference, ShopId, Sim, SimNumber, Timestamp,
 };
 use crate::money::Currency;
+use crate::planted::{self, Bug};
 
 /// A shop of the company.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,9 +65,9 @@ impl Book {
         &self.sims
     }
 
-    /// How many credits there are.
+    /// How many credits there are, without those that have no effect.
     pub fn credit_count(&self) -> usize {
-        self.credits.len()
+        self.index.len()
     }
 
     /// How many movements there are.
@@ -151,7 +152,8 @@ impl Book {
         self.hide_credit(&credit.id);
         let standing = self.shares.standing(&self.pot_of_credit(&credit), &ItemId::Credit(credit.id));
         let returned = standing.given_back.and_then(|by| credit.returns.iter().find(|(place, _)| *place == by));
-        let returned_at = returned.map(|(_, at)| *at);
+        let overridden = planted::is(Bug::ReturnOverridden) && credit.cancelled_at.is_none();
+        let returned_at = returned.map(|(_, at)| *at).filter(|_| !overridden);
         let credit = credit.settled(returned_at, standing.void);
         if !credit.void {
             self.index.insert(&credit);

@@ -11,6 +11,7 @@ use crate::model::{
     MovementRecord, Operation, Operator, PaymentId, PaymentMode, Reference, ShopId, SimNumber, Timestamp,
 };
 use crate::money::{Amount, Currency};
+use crate::planted::{self, Bug};
 
 /// What is to be written: one entry each, unless said otherwise.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -418,7 +419,10 @@ impl Book {
         holder: &Holder,
     ) -> Result<(), Refusal> {
         let currency: Currency = asked.currency();
-        let share = self.spendable(shop, sim, currency, holder);
+        let share = match planted::is(Bug::SpendsOthersShares) {
+            false => self.spendable(shop, sim, currency, holder),
+            true => self.account(shop, sim, currency).available(),
+        };
         if share.covers(asked) {
             return Ok(());
         }

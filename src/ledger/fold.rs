@@ -6,6 +6,7 @@ use crate::model::{
     MovementRecord, Operation, Origin, Payment, Place, Register, ShopId, SimNumber, Stamped, Timestamp,
 };
 use crate::money::{Amount, Balance};
+use crate::planted::{self, Bug};
 
 /// The credit that this history made; `None` before its grant.
 /// A reversal for which `counts` says no is without effect; what is not visible in the history is so already.
@@ -91,7 +92,11 @@ pub fn fold_credit(
 /// Automerge itself ignores time, finding 8).
 fn standing<'a>(history: &History<'a>, register: Register) -> Option<&'a Stamped> {
     let visible = history.visible.get(&register)?;
-    visible.iter().filter_map(|index| history.operations.get(*index)).max_by_key(|stamped| stamped.origin)
+    let mut standing = visible.iter().filter_map(|index| history.operations.get(*index));
+    if planted::is(Bug::LastToArriveWins) {
+        return standing.next_back();
+    }
+    standing.max_by_key(|stamped| stamped.origin)
 }
 
 fn standing_edits<'a>(history: &History<'a>) -> impl Iterator<Item = &'a Edit> {
@@ -123,6 +128,10 @@ fn fold_payments(history: &History<'_>, counts: &impl Fn(&Stamped) -> bool) -> V
             Some(_) => {}
             None => payments.push(payment),
         }
+    }
+    if planted::is(Bug::PaymentDropped) {
+        let first = payments.first().map(|payment| payment.origin.device);
+        payments.retain(|payment| Some(payment.origin.device) == first);
     }
     for stamped in history.operations.iter().filter(|stamped| counts(stamped)) {
         if let Operation::ReversePayment { payment, .. } = &stamped.operation {

@@ -6,6 +6,7 @@ use crate::ledger::shares::{PotId, Shares};
 use crate::ledger::{Book, Closings, Stopped};
 use crate::model::{Closing, CreditId, DeviceKey, Holder, MovementId, Origin, Place, Seen, ShopId, SimNumber};
 use crate::money::{Balance, Currency};
+use crate::planted::{self, Bug};
 
 /// A holder and its share of one SIM's balance in one currency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +33,7 @@ pub struct OpenGift {
 }
 
 fn pot(shop: ShopId, sim: &SimNumber, currency: Currency) -> PotId {
-    PotId { shop, sim: sim.clone(), currency }
+    PotId { shop, sim: sim.clone(), currency: if planted::is(Bug::CurrenciesMixed) { Currency::Usd } else { currency } }
 }
 
 impl Book {

@@ -25,6 +25,11 @@ pub(super) struct CreditIndex {
 }
 
 impl CreditIndex {
+    /// How many credits are in it.
+    pub(super) fn len(&self) -> usize {
+        self.granted.get(&Key::All).map_or(0, BTreeSet::len)
+    }
+
     fn keys(credit: &Credit) -> [Key; 4] {
         [Key::All, Key::Shop(credit.shop), Key::Sim(credit.sim.clone()), Key::ShopStatus(credit.shop, credit.status)]
     }

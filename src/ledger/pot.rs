@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::ledger::closings::Closings;
 use crate::ledger::shares::{ItemId, Standing};
 use crate::model::{CreditId, Holder, MovementId, Place, ShopId};
+use crate::planted::{self, Bug};
 
 /// What settling asks of the rest of the books: where logs end, who recorded what.
 pub(super) type Rules = Closings;
@@ -272,7 +273,7 @@ impl Pot {
         let (number, deed) = (event.number, event.deed);
         let at = Place { holder, number };
         let end = rules.and_then(|(shop, rules)| rules.end(shop, &holder)).map(|closing| closing.end);
-        let beyond = end.is_some_and(|end| number > end);
+        let beyond = end.is_some_and(|end| number > end) && !planted::is(Bug::LateEntryCounts);
         let delta = self.weigh(at, &deed, rules);
         let effective = delta.is_some();
         let delta = delta.unwrap_or(0);
@@ -292,7 +293,7 @@ impl Pot {
     /// What a deed adds to its holder's share; `None` if it is void.
     fn weigh(&self, at: Place, deed: &Deed, rules: Option<(ShopId, &Rules)>) -> Option<i128> {
         let account = self.accounts.get(&at.holder)?;
-        let covered = |cents: i128| (account.share >= cents).then_some(-cents);
+        let covered = |cents: i128| (account.share >= cents || planted::is(Bug::UncoveredCounts)).then_some(-cents);
         match *deed {
             Deed::Add { cents, .. } => Some(cents),
             Deed::Await { .. } => Some(0),
@@ -301,9 +302,10 @@ impl Pot {
             Deed::Take { gift } => {
                 let item = self.items.get(&ItemId::Movement(gift))?;
                 let Kind::Gift { to } = item.kind else { return None };
-                self.may_act_for(at.holder, to, 0).then_some(())?;
+                (self.may_act_for(at.holder, to, 0) || planted::is(Bug::GiftTakenByAnyone)).then_some(())?;
                 self.is_takable(at, item, rules).then_some(())?;
-                (!self.has_done(at.holder, Act::Take(gift))).then_some(item.cents)
+                let again = self.has_done(at.holder, Act::Take(gift)) && !planted::is(Bug::GiftTakenTwice);
+                (!again).then_some(item.cents)
             }
             Deed::Bear { gift } => {
                 let item = self.items.get(&ItemId::Movement(gift))?;
@@ -316,7 +318,8 @@ impl Pot {
                 let right = item.kind == Kind::Pending && self.may_act_for(at.holder, item.by.holder, item.by.number);
                 let again = self.has_done(at.holder, Act::Validate(movement))
                     || self.has_done(at.holder, Act::GiveBack(ItemId::Movement(movement)));
-                (right && !again).then_some(item.cents)
+                let times = if planted::is(Bug::ValidatedTwice) { 2 } else { 1 };
+                (right && !again).then_some(times * item.cents)
             }
             Deed::Reverse { movement } => self.weigh_reversal(at.holder, movement, covered),
             Deed::Return { credit } => {
@@ -325,7 +328,8 @@ impl Pot {
                 let right = self.may_act_for(at.holder, item.by.holder, item.by.number);
                 let right = right && !self.has_done(at.holder, Act::GiveBack(id));
                 // What had no effect gives nothing back.
-                right.then_some(if item.standing.void { 0 } else { item.cents })
+                let times = if planted::is(Bug::ReturnedTwice) { 2 } else { 1 };
+                right.then_some(if item.standing.void { 0 } else { times * item.cents })
             }
         }
     }
@@ -379,10 +383,12 @@ impl Pot {
         let (shop, rules) = rules?;
         let closing = rules.end(shop, &of)?;
         let from = account.taken_over.get(&of).copied();
-        if closing.successor != by || end > closing.end || from.is_some_and(|from| end <= from) {
+        let named = closing.successor == by || planted::is(Bug::TwoSuccessors);
+        let again = from.is_some_and(|from| end <= from) && !planted::is(Bug::TakesOverTwice);
+        if !named || again || end > closing.end {
             return None;
         }
-        let from = from.unwrap_or(0);
+        let from = from.filter(|_| !planted::is(Bug::TakesOverTwice)).unwrap_or(0);
         let Some(closed) = self.accounts.get(&of) else { return Some(0) };
         let within = closed.events.iter().filter(|event| event.number > from && event.number <= end);
         let done_here = |event: &&Event| match event.deed {
@@ -456,7 +462,9 @@ impl Pot {
             }
             Deed::Take { gift } if counts => {
                 self.standing(ItemId::Movement(gift), |standing| standing.taken_by = Some(at.holder));
-                self.open_gifts.remove(&gift);
+                if !planted::is(Bug::GiftTakenTwice) && !planted::is(Bug::GiftTakenByAnyone) {
+                    self.open_gifts.remove(&gift);
+                }
             }
             Deed::Validate { movement } if counts => {
                 self.standing(ItemId::Movement(movement), |standing| standing.validated = true);

@@ -13,6 +13,7 @@
 
 mod entry;
 mod keys;
+mod packing;
 mod position;
 mod segment;
 mod suffix;
@@ -20,6 +21,7 @@ mod suffix;
 pub(crate) use entry::document_bytes;
 pub use entry::{Body, BodyError, EntryHash, LogId, actor_of, credit_id, movement_id, payment_id, root_of};
 pub use keys::{Signature, SigningKey, remembering_signatures, verify};
+pub(crate) use packing::{pack, unpack};
 pub use position::{Digest, Head, digest_of};
 pub use segment::{SEGMENT_ENTRIES, Segment, SegmentError};
 pub use suffix::{ChainedEntry, Suffix, SuffixError, check_suffix};

@@ -6,7 +6,7 @@ use minicbor::bytes::{ByteArray, ByteVec};
 use minicbor::{Decode, Encode};
 use thiserror::Error;
 
-use crate::log::{SUFFIX_ENTRIES_MAX, Signature};
+use crate::log::{SUFFIX_ENTRIES_MAX, Signature, pack, unpack};
 
 /// Entries in one segment. A segment of this many grants compresses to about 3 kB.
 pub const SEGMENT_ENTRIES: usize = 24;
@@ -51,9 +51,9 @@ impl Segment {
         if plain.len() < COMPRESS_FROM_BYTES {
             return plain;
         }
-        match zstd::bulk::compress(&plain[1..], 3) {
-            Ok(packed) if packed.len() + 1 < plain.len() => [&[1][..], &packed].concat(),
-            _ => plain,
+        match pack(&plain[1..]) {
+            Some(packed) => [&[1][..], &packed].concat(),
+            None => plain,
         }
     }
 
@@ -64,7 +64,7 @@ impl Segment {
         let plain = match tag {
             0 => rest,
             1 => {
-                unpacked = zstd::bulk::decompress(rest, UNPACKED_BYTES_MAX).map_err(|_| SegmentError)?;
+                unpacked = unpack(rest, UNPACKED_BYTES_MAX).ok_or(SegmentError)?;
                 &unpacked
             }
             _ => return Err(SegmentError),

@@ -4,6 +4,7 @@ use thiserror::Error;
 
 use crate::log::entry::{Body, BodyError, chain};
 use crate::log::{EntryHash, Head, LogId, SUFFIX_ENTRIES_MAX, Signature, SigningKey, verify};
+use crate::planted::{self, Bug};
 
 const PURPOSE: &str = "ucash/v1/entry";
 
@@ -93,7 +94,8 @@ pub fn check_suffix(head: &Head, suffix: &Suffix) -> Result<Vec<ChainedEntry>, S
         previous = chain(&previous, number, bytes);
         entries.push((number, previous, bytes));
     }
-    if !verify(&suffix.log.device, PURPOSE, &previous, &suffix.signature) {
+    let signed = verify(&suffix.log.device, PURPOSE, &previous, &suffix.signature);
+    if !signed && !planted::is(Bug::SignatureNotChecked) {
         return Err(SuffixError::Signature);
     }
     let read = |(number, hash, bytes): (u64, EntryHash, &Vec<u8>)| ChainedEntry {

@@ -108,6 +108,8 @@ pub struct RunOptions {
     pub mdns: bool,
     /// How often to compare with connected devices.
     pub sync_every: Duration,
+    /// After how long a cancelled credit's amount comes back though not all the others have said that they know.
+    pub return_after: Duration,
 }
 
 /// A replica opened without network, for one command.
@@ -249,6 +251,7 @@ pub async fn run(path: &Path, options: RunOptions, found: Option<FoundOptions>) 
         None => home.replica()?,
     };
     replica.set_sync_every_ms(i64::try_from(options.sync_every.as_millis()).unwrap_or(i64::MAX));
+    replica.set_return_after_ms(i64::try_from(options.return_after.as_millis()).unwrap_or(i64::MAX));
     let listener = TcpListener::bind(options.http).await;
     let listener = listener.map_err(|source| NodeError::Http { address: options.http, source })?;
     let http = listener.local_addr().map_err(|source| NodeError::Http { address: options.http, source })?;

@@ -14,6 +14,7 @@ use std::collections::BTreeSet;
 use crate::ledger::{OtherShare, Refusal};
 use crate::model::{DeviceKey, Holder, Scope, ShopId, SimNumber, Timestamp};
 use crate::money::Amount;
+use crate::replica::commands::fingerprint;
 use crate::replica::{Answer, Command, CommandError, GiftView, Output, Replica, ReplicaError, ShareView, SharesView};
 use crate::store::Store;
 use crate::wire::Message;
@@ -176,12 +177,18 @@ impl<S: Store> Replica<S> {
                 continue;
             }
             let Waiting { ticket, command, key, shop, sim, needed, .. } = self.waiting.remove(index);
-            let result = match command {
-                Command::AskShare { .. } if share.covers(needed) => {
-                    self.shares_view(&sim, now).map(Answer::Shares).map_err(CommandError::from)
+            let result = match &command {
+                // What it asked for more was counted from the share it had then.
+                Command::AskShare { amount, .. } => {
+                    let (amount, digest) = (*amount, fingerprint(&command));
+                    self.under_key(key, digest, |replica| {
+                        if share.covers(needed) {
+                            return Ok(Answer::Shares(replica.shares_view(&sim, now)?));
+                        }
+                        Err(replica.lacking(shop, &sim, amount).into())
+                    })
                 }
-                Command::AskShare { amount, .. } => Err(self.lacking(shop, &sim, amount).into()),
-                command => self.command(now, command, key, true),
+                _ => self.command(now, command, key, true),
             };
             let result = self.finish(result);
             self.outputs.push(Output::Answer { ticket, result });
@@ -245,8 +252,18 @@ impl<S: Store> Replica<S> {
         }
     }
 
+    /// Says in a refusal which devices are meant: the books know their keys alone.
+    pub(super) fn name_devices(&self, refusal: &mut Refusal) {
+        if let Refusal::CreditOfAnotherDevice { device, .. } | Refusal::MovementOfAnotherDevice { device, .. } = refusal
+            && let Some(key) = DeviceKey::from_text(device)
+        {
+            *device = self.fold.registry.name_of(&key);
+        }
+        self.name_holders(refusal);
+    }
+
     /// Says in a refusal who holds the rest, and when each was last in contact.
-    pub(super) fn name_holders(&self, refusal: &mut Refusal) {
+    fn name_holders(&self, refusal: &mut Refusal) {
         let Refusal::InsufficientShare { asked, sim, shop, holders, .. } = refusal else { return };
         let found = self.fold.book.holdings(*shop, sim, asked.currency()).into_iter();
         *holders = found

@@ -10,6 +10,7 @@ use crate::membership::{Certificate, Credentials, ReadScope, Registry, Role};
 use crate::model::{
     Credit, DeviceKey, DocumentId, Hlc, Incarnation, MovementRecord, NetworkId, Operation, Scope, ShopId, Timestamp,
 };
+use crate::planted::{self, Bug};
 use crate::replica::fold::{EntryRef, Fold, Touched};
 use crate::replica::logs::Logs;
 use crate::replica::{Replica, ReplicaError, keys, steward, sync};
@@ -204,7 +205,9 @@ impl<S: Store> Replica<S> {
     /// its own and holds no share, so that nothing can be written or spent twice (`domain`, rule 7).
     pub fn open_restored(store: S, identity: Identity, seed: [u8; 32]) -> Result<Replica<S>, BootError> {
         let mut replica = Replica::open(store, identity, seed)?;
-        replica.begin_incarnation();
+        if !planted::is(Bug::RestoreKeepsShares) {
+            replica.begin_incarnation();
+        }
         replica.write()?;
         replica.sync()?;
         Ok(replica)

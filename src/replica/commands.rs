@@ -6,6 +6,7 @@ use crate::model::{
     CreditId, DocumentId, History, Holder, Month, MovementId, Operation, Origin, Register, Scope, ShopId, Stamped,
     Timestamp,
 };
+use crate::planted::{self, Bug};
 use crate::replica::{Answer, Command, CommandError, Replica, RowOutcome, keys, queries};
 use crate::store::Store;
 
@@ -45,29 +46,38 @@ impl<S: Store> Replica<S> {
         if now < Timestamp::YEAR_2020 {
             return Err(Refusal::ClockBefore2020 { now }.into());
         }
-        let Some(key) = key else { return self.carry_or_lack(now, command, last) };
+        let digest = fingerprint(&command);
+        self.under_key(key, digest, |replica| replica.carry_or_lack(now, command, last))
+    }
+
+    /// Does something under an idempotency key, or finds what came of it before.
+    pub(super) fn under_key(
+        &mut self,
+        key: Option<String>,
+        digest: [u8; 32],
+        carry: impl FnOnce(&mut Self) -> Result<Answer, CommandError>,
+    ) -> Result<Answer, CommandError> {
+        let Some(key) = key else { return carry(self) };
         if key.is_empty() || key.chars().count() > KEY_CHARS_MAX {
             let fault = crate::model::FieldError::malformed("idempotency_key", "1 to 255 characters");
             return Err(Refusal::Field(fault).into());
         }
         let place = keys::idempotency(&key);
-        let digest = fingerprint(&command);
         if let Some(bytes) = self.get(&place)? {
             return remembered(&bytes, &digest);
         }
-        let result = self.carry_or_lack(now, command, last);
-        let refused = match &result {
+        let result = carry(self);
+        let told = match &result {
             Ok(answer) => serde_json::to_string(&Ok::<_, Refusal>(answer)),
             Err(CommandError::Refused(refusal)) => serde_json::to_string(&Err::<Answer, _>(refusal)),
             Err(CommandError::Failed(_) | CommandError::Lacks(_)) => return result,
         };
-        let record = Remembered {
-            command: digest,
-            result: refused.map_err(|_| super::ReplicaError::damaged("an answer does not encode"))?,
-        };
-        let bytes =
-            postcard::to_stdvec(&record).map_err(|_| super::ReplicaError::damaged("an answer does not encode"))?;
-        self.put(place, Some(bytes));
+        let unwritable = || super::ReplicaError::damaged("an answer does not encode");
+        let record = Remembered { command: digest, result: told.map_err(|_| unwritable())? };
+        let bytes = postcard::to_stdvec(&record).map_err(|_| unwritable())?;
+        if !planted::is(Bug::KeyForgotten) {
+            self.put(place, Some(bytes));
+        }
         result
     }
 
@@ -78,7 +88,7 @@ impl<S: Store> Replica<S> {
                 Err(CommandError::Lacks(refusal))
             }
             Err(CommandError::Refused(mut refusal)) => {
-                self.name_holders(&mut refusal);
+                self.name_devices(&mut refusal);
                 Err(CommandError::Refused(refusal))
             }
             other => other,
@@ -515,7 +525,7 @@ fn needed_for(operation: &Operation) -> String {
 }
 
 /// What identifies a command: the same key with another command is a mistake to be told of.
-fn fingerprint(command: &Command) -> [u8; 32] {
+pub(super) fn fingerprint(command: &Command) -> [u8; 32] {
     let bytes = postcard::to_stdvec(command).unwrap_or_else(|error| unreachable!("commands encode: {error}"));
     blake3::derive_key("ucash/v1/command", &bytes)
 }

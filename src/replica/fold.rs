@@ -20,6 +20,7 @@ use crate::membership::Registry;
 use crate::model::{
     DeviceKey, DocumentId, Holder, Month, MovementId, Operation, Origin, Register, Scope, ShopId, Sim, Stamped,
 };
+use crate::planted::{self, Bug};
 use crate::replica::ReplicaError;
 
 /// An entry by its place: the log's number in this store, and the entry's in its log.
@@ -240,6 +241,7 @@ impl Fold {
         }
         match fate {
             Fate::Applied => {}
+            Fate::Waits(_) if planted::is(Bug::WaitingForgotten) => {}
             Fate::Waits(hash) => {
                 self.waiting.entry(hash).or_default().insert(at);
                 self.waits_for.insert(at, hash);

@@ -134,6 +134,7 @@ impl<S: Store> Replica<S> {
             Some(certificate) => {
                 if let Some(session) = self.sessions.get_mut(&peer) {
                     session.certificate = Some(certificate);
+                    session.own_digest = None;
                 }
                 self.outputs.push(Output::Trust { peer });
                 self.send_digest(peer, now);
@@ -160,6 +161,7 @@ impl<S: Store> Replica<S> {
             let certificate = self.known_certificate(&peer, now);
             if let Some(session) = self.sessions.get_mut(&peer) {
                 session.certificate = certificate;
+                session.own_digest = None;
             }
             self.outputs.push(Output::Trust { peer });
             self.changed(now);

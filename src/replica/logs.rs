@@ -49,6 +49,8 @@ pub(crate) struct Logs<S> {
     names: Vec<LogId>,
     staged: BTreeMap<LogId, Vec<Staged>>,
     entries: u64,
+    /// Goes up whenever a head moves.
+    moves: u64,
 }
 
 /// Bytes of bodies after which a segment is closed: compressed to a third or less, it stays within sled's durable
@@ -58,7 +60,8 @@ const SEGMENT_BYTES: usize = 10_000;
 impl<S: Store> Logs<S> {
     /// Reads the heads from the store.
     pub fn open(store: S) -> Result<Logs<S>, ReplicaError> {
-        let mut logs = Logs { store, held: BTreeMap::new(), names: Vec::new(), staged: BTreeMap::new(), entries: 0 };
+        let mut logs =
+            Logs { store, held: BTreeMap::new(), names: Vec::new(), staged: BTreeMap::new(), entries: 0, moves: 0 };
         let mut found = Vec::new();
         logs.store.scan(&[keys::LOG], &[keys::LOG], &mut |_, value| {
             found.push(value.to_vec());
@@ -144,6 +147,7 @@ impl<S: Store> Logs<S> {
             }
             let number = self.head(log).number - 1;
             self.entries -= 1;
+            self.moves += 1;
             if let Some(held) = self.held.get_mut(log) {
                 held.head = Head { number, hash: before };
             }
@@ -182,7 +186,13 @@ impl<S: Store> Logs<S> {
         staged.push(Staged { from: number, bodies: vec![bytes], signature: None, end: hash, before: vec![before] });
     }
 
+    /// A number that stays the same as long as every head does.
+    pub fn moves(&self) -> u64 {
+        self.moves
+    }
+
     fn set_head(&mut self, log: &LogId, head: Head) {
+        self.moves += 1;
         if let Some(held) = self.held.get_mut(log) {
             self.entries += head.number - held.head.number;
             held.head = head;

@@ -258,6 +258,7 @@ impl<S: Store> Replica<S> {
             updated_at: credit.updated_at.to_rfc3339(),
             seen_by: self.credit_seen_by(credit),
             conflicts: Vec::new(),
+            set_aside: credit.void,
         }
     }
 
@@ -384,6 +385,7 @@ pub(super) fn movement_view(fold: &Fold, record: &MovementRecord) -> MovementVie
         device: fold.registry.name_of(&record.origin.device),
         counts: record.counts(),
         reversed: record.reversed,
+        set_aside: record.void,
         reference: None,
         client: None,
         phone: None,

@@ -35,6 +35,8 @@ pub(super) struct Session {
     pub offset_ms: Option<i64>,
     /// Whether it held what we held when we last compared.
     pub in_step: bool,
+    /// The digest of what both may read, and of which moves of the heads it is.
+    pub own_digest: Option<(u64, Digest)>,
     /// Which life of its store it said it is.
     pub incarnation: Option<Incarnation>,
     /// How often it asked for a share, since when.
@@ -57,6 +59,7 @@ impl Session {
             changed_at: None,
             offset_ms: None,
             in_step: false,
+            own_digest: None,
             incarnation: None,
             asks: (now, 0),
         }

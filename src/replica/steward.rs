@@ -10,6 +10,7 @@ use crate::ledger::{OpenGift, Plan};
 use crate::log::LogId;
 use crate::model::{CreditId, Holder, MovementId, Operation, SEEN_MAX, Scope, Seen, ShopId, SimNumber, Timestamp};
 use crate::money::{Amount, Currency};
+use crate::planted::{self, Bug};
 use crate::replica::{CommandError, Replica, ReplicaError, keys};
 use crate::store::Store;
 
@@ -97,7 +98,13 @@ impl<S: Store> Replica<S> {
         let acts_for = self.fold.book.acts_for(shop, me);
         let mut plans: Vec<Plan> = Vec::new();
         self.succeed(shop, &mut plans);
-        for gift in self.fold.book.open_gifts(shop).into_iter().filter(|gift| acts_for.contains(&gift.to)) {
+        for gift in self
+            .fold
+            .book
+            .open_gifts(shop)
+            .into_iter()
+            .filter(|gift| acts_for.contains(&gift.to) || planted::is(Bug::GiftTakenByAnyone))
+        {
             if self.may_take(shop, &gift) {
                 plans.push(on(gift.movement, Operation::TakeGift { movement: gift.movement, at: now }));
             }
@@ -134,12 +141,18 @@ impl<S: Store> Replica<S> {
     /// A successor takes over when it holds the closed log up to its end.
     fn succeed(&self, shop: ShopId, plans: &mut Vec<Plan>) {
         let me = self.holder();
-        for closing in self.fold.book.closings().ends(shop).filter(|closing| closing.successor == me) {
+        for closing in self
+            .fold
+            .book
+            .closings()
+            .ends(shop)
+            .filter(|closing| closing.successor == me || planted::is(Bug::TwoSuccessors))
+        {
             let log =
                 LogId { scope: Scope::Shop(shop), device: closing.of.device, incarnation: closing.of.incarnation };
             let held = self.logs.head(&log).number >= closing.end;
             let taken = self.fold.book.taken_over(shop, me, closing.of);
-            if held && taken.is_none_or(|taken| taken < closing.end) {
+            if held && (taken.is_none_or(|taken| taken < closing.end) || planted::is(Bug::TakesOverTwice)) {
                 let operation = Operation::TakeOver { by: me, of: closing.of, end: closing.end };
                 plans.push(Plan::Shop { shop, operation });
             }
@@ -153,7 +166,9 @@ impl<S: Store> Replica<S> {
         let giver = &gift.from.holder;
         match (closings.end(shop, giver), closings.stopped(shop, giver)) {
             (Some(closing), _) => gift.from.number <= closing.end,
-            (None, Some(_)) => closings.promised(shop, &self.holder(), giver).is_none(),
+            (None, Some(_)) => {
+                closings.promised(shop, &self.holder(), giver).is_none() || planted::is(Bug::PromiseBroken)
+            }
             (None, None) => true,
         }
     }

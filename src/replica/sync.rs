@@ -55,8 +55,15 @@ impl<S: Store> Replica<S> {
         Some(move |scope| Replica::<S>::shares(own, &certificate, scope))
     }
 
-    pub(super) fn digest_for(&self, peer: &DeviceKey) -> Option<Digest> {
-        Some(self.logs.digest(self.shared(peer)?))
+    pub(super) fn digest_for(&mut self, peer: &DeviceKey) -> Option<Digest> {
+        let moves = self.logs.moves();
+        let known = self.sessions.get(peer)?.own_digest.filter(|(of, _)| *of == moves);
+        if let Some((_, digest)) = known {
+            return Some(digest);
+        }
+        let digest = self.logs.digest(self.shared(peer)?);
+        self.sessions.get_mut(peer)?.own_digest = Some((moves, digest));
+        Some(digest)
     }
 
     /// Both sides have greeted: equal digests end it; otherwise the one with the lower key goes on.

@@ -53,8 +53,7 @@ impl<S: Store> Replica<S> {
         // The registry sorts first: who may write is learnt before what was written.
         for (log, head) in &session.theirs {
             let held = self.logs.head(log).number;
-            let own = log.device == self.device() && log.incarnation == self.incarnation;
-            if head.number <= held || own || !shared(log.scope) || !self.fold.registry.knows(&log.device) {
+            if head.number <= held || !shared(log.scope) || !self.fold.registry.knows(&log.device) {
                 continue;
             }
             registry_first |= log.scope == Scope::Registry;
@@ -101,10 +100,10 @@ impl<S: Store> Replica<S> {
 
     pub(super) fn received(&mut self, peer: DeviceKey, packed: &Packed, asked_for: bool, now: Timestamp) {
         let log = packed.log();
-        let own = log.device == self.device() && log.incarnation == self.incarnation;
-        if own || self.failed.is_some() || !self.reads(log.scope) {
+        if self.failed.is_some() || !self.reads(log.scope) {
             return;
         }
+        let own = log.device == self.device() && log.incarnation == self.incarnation;
         if !self.fold.registry.knows(&log.device) {
             // Its certificate has not come yet: the next comparison brings it first.
             return self.compare_soon(&peer, now);
@@ -119,11 +118,18 @@ impl<S: Store> Replica<S> {
             Err(SuffixError::Old) => return,
             Err(SuffixError::Gap { .. }) => return self.compare_soon(&peer, now),
             Err(SuffixError::Bounds) => return self.ban(peer, "more entries than one signature may cover"),
+            // Of this device's own log: it was continued by a copy of this store, or this store is the copy.
+            Err(SuffixError::Signature) if own => return,
             // No verdict on the log: whoever handed it on may not have checked.
             Err(SuffixError::Signature) if asked_for => return self.ban(peer, "entries that are not signed"),
             Err(SuffixError::Signature) => return,
         };
         self.traffic.received += entries.len() as u64;
+        if own {
+            // Only this device can have signed it: this store is an older copy of itself. It goes on as another.
+            self.begin_incarnation();
+            self.greet_again(now);
+        }
         let members = self.fold.registry.members().len() + self.fold.registry.revoked().len();
         let index = self.logs.extend(&log, &entries, suffix.signature);
         for entry in &entries {

@@ -97,6 +97,9 @@ pub struct CreditView {
     pub updated_at: String,
     pub seen_by: u32,
     pub conflicts: Vec<String>,
+    /// Whether it has no effect: its granter's share did not cover it, or its granter was closed before it.
+    #[serde(default)]
+    pub set_aside: bool,
 }
 
 /// A credit's beneficiary.
@@ -260,6 +263,9 @@ pub struct MovementView {
     /// Whether it moves the balance as it stands.
     pub counts: bool,
     pub reversed: bool,
+    /// Whether it has no effect: its recorder's share did not cover it, or its recorder was closed before it.
+    #[serde(default)]
+    pub set_aside: bool,
     pub reference: Option<String>,
     pub client: Option<String>,
     pub phone: Option<String>,

@@ -4,7 +4,7 @@ use minicbor::bytes::{ByteArray, ByteVec};
 use minicbor::{Decode, Encode};
 use thiserror::Error;
 
-use crate::log::{Digest, Head, LogId, SUFFIX_BYTES_MAX, SUFFIX_ENTRIES_MAX, Signature, Suffix};
+use crate::log::{Digest, Head, LogId, SUFFIX_BYTES_MAX, SUFFIX_ENTRIES_MAX, Signature, Suffix, pack, unpack};
 use crate::membership::Credentials;
 use crate::model::{DeviceKey, Incarnation, NetworkId, Scope, ShopId, SimNumber, Timestamp};
 use crate::money::Amount;
@@ -168,8 +168,7 @@ impl Packed {
     pub fn pack(suffix: &Suffix) -> Packed {
         let bodies: Vec<ByteVec> = suffix.bodies.iter().map(|body| ByteVec::from(body.clone())).collect();
         let plain = cbor(&bodies);
-        let packed = if plain.len() > 400 { zstd::bulk::compress(&plain, 3).ok() } else { None };
-        let packed = packed.filter(|packed| packed.len() < plain.len());
+        let packed = if plain.len() > 400 { pack(&plain) } else { None };
         Packed {
             log: suffix.log,
             from: suffix.from,
@@ -199,7 +198,7 @@ impl Packed {
     pub fn unpack(&self) -> Result<Suffix, WireError> {
         let unpacked;
         let plain = if self.zstd {
-            unpacked = zstd::bulk::decompress(&self.bodies, UNPACKED_BYTES_MAX).map_err(|_| WireError::Malformed)?;
+            unpacked = unpack(&self.bodies, UNPACKED_BYTES_MAX).ok_or(WireError::Malformed)?;
             &unpacked
         } else {
             &self.bodies

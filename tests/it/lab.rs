@@ -1,9 +1,17 @@
 //! The laboratory itself: one seed is one run, what is told is obeyed and printed, and the first seeds hold.
 
-use ucash::lab::{Options, Overrides, run, run_traced};
+use ucash::lab::{Counts, Options, Overrides, run, run_traced};
 
 /// Smaller than what a seed draws, for a program built without optimisation.
-const SMALL: Overrides = Overrides { devices: Some(5), shops: None, days: Some(1), operations: Some(80), faults: None };
+const SMALL: Overrides = Overrides {
+    devices: Some(5),
+    shops: None,
+    days: Some(1),
+    operations: Some(80),
+    faults: None,
+    lying_disks: false,
+    skipped: Vec::new(),
+};
 
 #[test]
 fn one_seed_is_one_run() {
@@ -34,12 +42,30 @@ fn the_first_seeds_hold() {
 fn trouble_happens_where_it_is_wanted_and_nowhere_else() {
     let heavy = Overrides { faults: Some(1_000), ..SMALL };
     let none = Overrides { faults: Some(0), ..SMALL };
-    let mut cuts = 0;
-    for seed in 1..=6 {
-        cuts += run(seed, &heavy).counts.power_cuts;
-        assert_eq!(run(seed, &none).counts.power_cuts, 0, "seed {seed}");
+    let (mut power_cuts, mut disk_errors) = (0, 0);
+    for seed in 1..=12 {
+        let counts = run(seed, &heavy).counts;
+        power_cuts += counts.power_cuts;
+        disk_errors += counts.disk_errors;
+        let Counts { power_cuts, disk_errors, bans, .. } = run(seed, &none).counts;
+        assert_eq!((power_cuts, disk_errors, bans), (0, 0, 0), "seed {seed}");
     }
-    assert!(cuts > 0, "devices lose power");
+    assert!(power_cuts > disk_errors && disk_errors > 0, "{power_cuts} losses of power, {disk_errors} bad disks");
+}
+
+#[test]
+fn a_disk_that_lies_is_noticed() {
+    let lying = Overrides { faults: Some(1_000), lying_disks: true, ..SMALL };
+    let failures: Vec<_> = (1..=12).filter_map(|seed| run(seed, &lying).result.err()).collect();
+    assert!(!failures.is_empty(), "what was answered and lost is missed by somebody");
+    for failure in failures {
+        let replay = format!(
+            "ucash lab run --seed {} --devices 5 --days 1 --operations 80 --faults 1000 --lying-disks",
+            failure.seed
+        );
+        assert_eq!(failure.replay, replay);
+        assert!(failure.to_string().ends_with(&replay), "{failure}");
+    }
 }
 
 #[test]
@@ -47,8 +73,16 @@ fn what_is_told_changes_nothing_else_that_is_drawn() {
     let told = Overrides { operations: Some(7), ..Overrides::default() };
     let (drawn, told) = (Options::draw(9, &Overrides::default()), Options::draw(9, &told));
     assert_eq!(told, Options { operations: 7, ..drawn });
-    let all = Overrides { devices: Some(3), shops: Some(2), days: Some(4), operations: Some(5), faults: Some(6) };
-    assert_eq!(all.flags(), " --devices 3 --shops 2 --days 4 --operations 5 --faults 6");
+    let all = Overrides {
+        devices: Some(3),
+        shops: Some(2),
+        days: Some(4),
+        operations: Some(5),
+        faults: Some(6),
+        lying_disks: true,
+        skipped: vec!["one_state".to_owned()],
+    };
+    assert_eq!(all.flags(), " --devices 3 --shops 2 --days 4 --operations 5 --faults 6 --lying-disks --skip one_state");
     let crowded = Overrides { devices: Some(2), shops: Some(9), ..Overrides::default() };
     assert_eq!(Options::draw(9, &crowded).shops, 2, "every shop has a device");
 }

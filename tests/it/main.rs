@@ -32,6 +32,7 @@ mod keys_and_imports;
 #[cfg(feature = "node")]
 mod kill_storm;
 mod lab;
+mod lab_auditor;
 mod logs;
 #[cfg(feature = "node")]
 mod main_job;

@@ -209,8 +209,8 @@ fn a_strangers_log_is_not_kept_whoever_hands_it_on() {
 }
 
 #[test]
-fn an_own_log_is_written_by_nobody_else() {
-    // Even with the device's own key: a copied disk must not continue the log under the feet of the running node.
+fn a_log_continued_elsewhere_with_the_devices_own_key_is_left_to_that_copy() {
+    // A copied disk went on, or this one is the copy: the node takes what was signed, and goes on as another life.
     let mut net = net();
     let before = shown(&mut net.office);
     let published = done(&mut net.office, NOW.plus_ms(1_000), pay_command("CRED-001", "1"));
@@ -222,8 +222,16 @@ fn an_own_log_is_written_by_nobody_else() {
     let frame = twin.sign(vec![vec![1]]);
     let after = shown(&mut net.office);
     assert_eq!(after.entries, before.entries + 1);
+    let life = net.office.holder();
     gossip(&mut net.office, &frame);
-    assert_eq!(shown(&mut net.office), after);
+    assert_ne!(net.office.holder(), life, "another incarnation");
+    assert_eq!(shown(&mut net.office).entries, after.entries + 1);
+    // A signature of anybody else brings nothing of the kind.
+    let (mut forged, life) = (twin.clone(), net.office.holder());
+    forged.key = key(STRANGER);
+    let frame = forged.sign(vec![vec![1]]);
+    gossip(&mut net.office, &frame);
+    assert_eq!((net.office.holder(), shown(&mut net.office).entries), (life, after.entries + 1));
 }
 
 #[test]
@@ -334,7 +342,9 @@ fn an_expired_certificate_ends_connections_and_judges_no_entry() {
     let mut late = Forger { documents: forger.documents.clone(), ..Forger::new(30, Scope::Shop(ShopId(5))) };
     let body = late.grant(grant());
     gossip(&mut office, &late.entry(&body));
-    assert_eq!((office.set_aside(), office.book().credit_count()), (Vec::new(), 2));
+    // It is judged like any other: it counts as an entry, and its share does not cover it.
+    assert_eq!((office.set_aside(), office.book().credits().count()), (Vec::new(), 2));
+    assert_eq!(office.book().credit_count(), 1);
 }
 
 #[test]

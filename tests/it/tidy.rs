@@ -7,16 +7,17 @@ use std::path::{Path, PathBuf};
 /// The modules in reading order, and which others each may name. What a module is not given here it does not know.
 const MODULES: &[(&str, &[&str])] = &[
     ("money", &[]),
+    ("planted", &[]),
     ("model", &["money"]),
-    ("ledger", &["money", "model"]),
-    ("document", &["money", "model"]),
+    ("ledger", &["money", "model", "planted"]),
+    ("document", &["money", "model", "planted"]),
     // An entry bears a change: the log knows how long one may be and what an actor is, and no more of it.
-    ("log", &["model", "document"]),
-    ("membership", &["model", "log"]),
+    ("log", &["model", "document", "planted"]),
+    ("membership", &["model", "log", "planted"]),
     ("store", &[]),
     ("wire", &["money", "model", "log", "membership"]),
-    ("replica", &["money", "model", "ledger", "document", "log", "membership", "store", "wire"]),
-    ("lab", &["money", "model", "ledger", "log", "membership", "store", "replica"]),
+    ("replica", &["money", "model", "ledger", "document", "log", "membership", "store", "wire", "planted"]),
+    ("lab", &["money", "model", "ledger", "document", "log", "membership", "store", "wire", "replica"]),
     // What a row becomes is `ledger`'s word, which the faces know by its name in `replica`.
     ("rows", &["money", "model", "replica"]),
     ("sample", &[]),

@@ -24,6 +24,7 @@ pub(super) fn add(routes: Routes) -> Routes {
         .get("/api/v1/devices", Access::Read, list)
         .patch("/api/v1/devices/{id}", Access::Owner, rename)
         .delete("/api/v1/devices/{id}", Access::Owner, revoke)
+        .post("/api/v1/devices/{id}/closing", Access::Owner, close)
         .post("/api/v1/invitations", Access::Owner, invite)
 }
 
@@ -57,6 +58,20 @@ async fn revoke(
     key: IdempotencyKey,
 ) -> Result<Response, ApiError> {
     answer::shown(&state.node().command(Command::RevokeDevice { device }, key.0).await?)
+}
+
+/// `{"successor"?, "insist"?}`
+async fn close(
+    State(state): State<ApiState>,
+    InPath(device): InPath<String>,
+    key: IdempotencyKey,
+    body: Body,
+) -> Result<Response, ApiError> {
+    let fields = body.fields()?;
+    let successor = fields.text("successor")?;
+    let insist = fields.boolean("insist")?.unwrap_or(false);
+    fields.finish()?;
+    answer::shown(&state.node().command(Command::CloseDevice { device, successor, insist }, key.0).await?)
 }
 
 /// `{"shop_id"?, "new_shop"?, "role"?, "read"?, "expires"?, "addresses"?}`

@@ -8,6 +8,7 @@ mod movements;
 mod node;
 mod payments;
 mod scope;
+mod shares;
 mod shops;
 mod sims;
 mod tokens;
@@ -25,7 +26,7 @@ type Body = super::body::JsonText<BODY_BYTES_MAX>;
 pub(super) fn routes(state: ApiState) -> Routes {
     let routes = node::add(Routes::new(state));
     let routes = devices::add(shops::add(routes));
-    let routes = movements::add(sims::add(routes));
+    let routes = movements::add(shares::add(sims::add(routes)));
     let routes = payments::add(credits::add(routes));
     tokens::add(imports::add(routes))
 }

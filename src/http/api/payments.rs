@@ -1,4 +1,4 @@
-//! What is done to one credit: payments, their reversal, cancellation.
+//! What is done to one credit: payments, their reversal, cancellation, the return of a cancelled amount.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -19,6 +19,7 @@ pub(super) fn add(routes: Routes) -> Routes {
         .post("/api/v1/credits/{key}/payments", Access::Write, pay)
         .post("/api/v1/credits/{key}/payments/{payment}/reversal", Access::Write, reverse)
         .post("/api/v1/credits/{key}/cancellation", Access::Write, cancel)
+        .post("/api/v1/credits/{key}/return", Access::Write, give_back)
 }
 
 /// `{"amount", "mode"?, "reference"?, "agent"?}`; the payment stands in its credit.
@@ -72,4 +73,15 @@ async fn cancel(
     let (why, agent) = why_and_who(&body, &identity)?;
     let credit = scope::credit_key(&state, &identity, credit).await?;
     answer::shown(&state.node().command(Command::Cancel { credit, why, agent }, key.0).await?)
+}
+
+/// A cancelled amount comes back to this device's share at once, without waiting for the others to know.
+async fn give_back(
+    State(state): State<ApiState>,
+    identity: Identity,
+    InPath(credit): InPath<String>,
+    key: IdempotencyKey,
+) -> Result<Response, ApiError> {
+    let credit = scope::credit_key(&state, &identity, credit).await?;
+    answer::shown(&state.node().command(Command::ReturnCredit { credit }, key.0).await?)
 }

@@ -1,5 +1,6 @@
 //! The refusals of the rules in English.
 
+use super::{listed, named, short};
 use crate::ledger::{OtherShare, Refusal};
 use crate::model::{CaptureState, FieldFault};
 use crate::money::MoneyError;
@@ -9,7 +10,7 @@ pub(super) fn sentence(refusal: &Refusal) -> String {
     match refusal {
         Refusal::ClockBefore2020 { now } => format!(
             "This device's clock says {}, which cannot be: nothing was recorded. Set the clock, then try again.",
-            now.to_rfc3339()
+            short(*now)
         ),
         Refusal::KeyReused => {
             "This idempotency key was used for another request: nothing was done. Take a new key for \
@@ -127,9 +128,16 @@ pub(super) fn sentence(refusal: &Refusal) -> String {
              there."
         ),
         Refusal::InsufficientShare { asked, share, available, holders, .. } => format!(
-            "This device may spend only {share} of this SIM, and {asked} is needed. The SIM holds {available}{}: if that is \
-             enough, ask the shop's other devices for a share; if not, top the SIM up.",
-            shares(holders)
+            "This device may spend only {share} of this SIM, and {asked} is needed. {}",
+            if available.covers(*asked) {
+                let rest = rest(holders, "; the rest is on its way");
+                format!(
+                    "The SIM holds {available}{rest}: a share comes by itself when these devices are in contact; \
+                     try again then, or spend less."
+                )
+            } else {
+                format!("The SIM holds only {available}{}: top it up, or spend less.", rest(holders, ""))
+            }
         ),
         Refusal::SimNotInHand { sim, share, available } => format!(
             "SIM {sim} holds {available}, of which this device holds only {share}: it changes shops only with its whole \
@@ -162,7 +170,7 @@ pub(super) fn sentence(refusal: &Refusal) -> String {
             "This invitation was used already: it holds only once. Ask for a new one.".to_owned()
         }
         Refusal::InvitationExpired { expired_at } => {
-            format!("This invitation expired at {}. Ask for a new one.", expired_at.to_rfc3339())
+            format!("This invitation expired at {}. Ask for a new one.", short(*expired_at))
         }
         Refusal::BadCursor => {
             "This page mark was not given by this node. Start the list again from its beginning.".to_owned()
@@ -197,12 +205,15 @@ fn money(fault: &MoneyError) -> String {
     }
 }
 
-/// Who holds the rest, to be put after what the SIM holds.
-fn shares(holders: &[OtherShare]) -> String {
+/// Who holds the rest, to be put after what the SIM holds; `nobody` where no other device holds any.
+fn rest(holders: &[OtherShare], nobody: &str) -> String {
     let one = |other: &OtherShare| {
-        let seen = other.last_seen.map_or_else(|| "never seen".to_owned(), |at| format!("seen {}", at.to_rfc3339()));
+        let seen = other.last_seen.map_or_else(|| "never seen".to_owned(), |at| format!("seen {}", short(at)));
         format!("{} with \"{}\" ({seen})", other.share, other.device)
     };
-    let all: Vec<String> = holders.iter().map(one).collect();
-    if all.is_empty() { String::new() } else { format!(", of which {}", all.join(", ")) }
+    match named(holders) {
+        (named, _) if named.is_empty() => nobody.to_owned(),
+        (named, false) => format!(", of which {}", listed(&named, one)),
+        (named, true) => format!(", of which {} and others besides", listed(&named, one)),
+    }
 }

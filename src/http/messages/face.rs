@@ -164,6 +164,9 @@ fn expected_french(expected: &Expected) -> String {
         Expected::Duration { days_max } => format!("une durée telle que 15m, 24h ou 30d, de {days_max} jours au plus"),
         Expected::OneOf { words } => format!("l'un de : {}", words.join(", ")),
         Expected::Limit => "un nombre entier de 1 à 1000".to_owned(),
+        Expected::WithoutOther { other } => {
+            format!("absent là où « {other} » est donné : l'un ou l'autre, pas les deux")
+        }
     }
 }
 
@@ -185,5 +188,6 @@ fn expected_english(expected: &Expected) -> String {
         Expected::Duration { days_max } => format!("a duration such as 15m, 24h or 30d, of {days_max} days at most"),
         Expected::OneOf { words } => format!("one of: {}", words.join(", ")),
         Expected::Limit => "a whole number from 1 to 1000".to_owned(),
+        Expected::WithoutOther { other } => format!("absent where \"{other}\" is given: one or the other, not both"),
     }
 }

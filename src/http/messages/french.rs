@@ -1,5 +1,6 @@
 //! The refusals of the rules in French.
 
+use super::{listed, named, short};
 use crate::ledger::{OtherShare, Refusal};
 use crate::model::CaptureState;
 use crate::rows::{fault_in_french, money_in_french};
@@ -10,7 +11,7 @@ pub(super) fn sentence(refusal: &Refusal) -> String {
         Refusal::ClockBefore2020 { now } => format!(
             "L'horloge de cet appareil indique {}, ce qui est impossible : rien n'a été enregistré. Mettez-la à l'heure, \
              puis recommencez.",
-            now.to_rfc3339()
+            short(*now)
         ),
         Refusal::KeyReused => {
             "Cette clé d'idempotence a déjà servi pour une autre demande : rien n'a été fait. Prenez \
@@ -18,7 +19,8 @@ pub(super) fn sentence(refusal: &Refusal) -> String {
                 .to_owned()
         }
         Refusal::NotAllowed { needs } => format!(
-            "Cet appareil n'a pas le droit de faire cela : il faut {needs}. Adressez-vous au gérant du shop ou au siège."
+            "Cet appareil n'a pas le droit de faire cela : il faut {}. Adressez-vous au gérant du shop ou au siège.",
+            right(needs)
         ),
         Refusal::Field(error) => {
             format!("Le champ « {} » {}. Corrigez-le, puis recommencez.", error.field, fault_in_french(&error.fault))
@@ -134,9 +136,16 @@ pub(super) fn sentence(refusal: &Refusal) -> String {
              Faites-le sur cet appareil-là."
         ),
         Refusal::InsufficientShare { asked, share, available, holders, .. } => format!(
-            "Cet appareil ne peut dépenser que {share} de cette SIM ; il en faut {asked}. La SIM contient {available}{} : si \
-             cela suffit, demandez une part aux autres appareils du shop ; sinon, rechargez-la.",
-            shares(holders)
+            "Cet appareil ne peut dépenser que {share} de cette SIM ; il en faut {asked}. {}",
+            if available.covers(*asked) {
+                let rest = rest(holders, " ; le reste est en chemin");
+                format!(
+                    "La SIM contient {available}{rest} : une part vient d'elle-même quand ces appareils sont en \
+                     contact ; recommencez alors, ou dépensez moins."
+                )
+            } else {
+                format!("La SIM ne contient que {available}{} : rechargez-la, ou dépensez moins.", rest(holders, ""))
+            }
         ),
         Refusal::SimNotInHand { sim, share, available } => format!(
             "La SIM {sim} contient {available}, dont cet appareil ne détient que {share} : elle ne change de shop qu'avec \
@@ -169,7 +178,7 @@ pub(super) fn sentence(refusal: &Refusal) -> String {
             "Cette invitation a déjà servi : elle ne vaut qu'une fois. Demandez-en une nouvelle.".to_owned()
         }
         Refusal::InvitationExpired { expired_at } => {
-            format!("Cette invitation a expiré le {}. Demandez-en une nouvelle.", expired_at.to_rfc3339())
+            format!("Cette invitation a expiré le {}. Demandez-en une nouvelle.", short(*expired_at))
         }
         Refusal::BadCursor => {
             "Le repère de page n'a pas été donné par ce nœud. Reprenez la liste depuis le début.".to_owned()
@@ -185,6 +194,28 @@ pub(super) fn sentence(refusal: &Refusal) -> String {
     }
 }
 
+/// A right that a command needs, in French. The replica names it in English.
+fn right(needs: &str) -> String {
+    let french = match needs {
+        "the head office's device" => "l'appareil du siège",
+        "the head office's device: this one is the shop's keeper" => {
+            "l'appareil du siège, car il s'agit du gardien du shop"
+        }
+        "the founder's own device" => "l'appareil du fondateur",
+        "a manager's or the head office's device" => "l'appareil d'un gérant ou du siège",
+        "the shop's manager's or the head office's device" => "l'appareil du gérant du shop ou du siège",
+        "another device: this one cannot revoke itself" => "un autre appareil, car nul ne se révoque lui-même",
+        "a device that writes" => "un appareil qui écrit",
+        "a certificate" => "un certificat",
+        "the authority's key" => "la clé du siège",
+        other => match other.strip_prefix("a device of shop ") {
+            Some(shop) => return format!("un appareil du shop {shop}"),
+            None => other,
+        },
+    };
+    french.to_owned()
+}
+
 fn kind(word: &str) -> &str {
     match word {
         "opening" => "un solde initial",
@@ -195,12 +226,15 @@ fn kind(word: &str) -> &str {
     }
 }
 
-/// Who holds the rest, to be put after what the SIM holds.
-fn shares(holders: &[OtherShare]) -> String {
+/// Who holds the rest, to be put after what the SIM holds; `nobody` where no other device holds any.
+fn rest(holders: &[OtherShare], nobody: &str) -> String {
     let one = |other: &OtherShare| {
-        let seen = other.last_seen.map_or_else(|| "jamais vu".to_owned(), |at| format!("vu le {}", at.to_rfc3339()));
+        let seen = other.last_seen.map_or_else(|| "jamais vu".to_owned(), |at| format!("vu le {}", short(at)));
         format!("{} chez « {} » ({seen})", other.share, other.device)
     };
-    let all: Vec<String> = holders.iter().map(one).collect();
-    if all.is_empty() { String::new() } else { format!(", dont {}", all.join(", ")) }
+    match named(holders) {
+        (named, _) if named.is_empty() => nobody.to_owned(),
+        (named, false) => format!(", dont {}", listed(&named, one)),
+        (named, true) => format!(", dont {} et d'autres encore", listed(&named, one)),
+    }
 }

@@ -13,7 +13,11 @@ pub use facts::facts;
 use axum::http::StatusCode;
 
 use super::problem::ApiError;
-use crate::ledger::Refusal;
+use crate::ledger::{OtherShare, Refusal};
+use crate::model::Timestamp;
+
+/// Devices named in one sentence: more cannot be taken in at a glance, and the facts have them all.
+const NAMED_MAX: usize = 3;
 
 /// The language in which a refusal is said.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -62,6 +66,26 @@ pub fn sentence(refusal: &Refusal, language: Language) -> String {
         Language::French => french::sentence(refusal),
         Language::English => english::sentence(refusal),
     }
+}
+
+/// A time as people read it: to the minute. Sentences know no zone but UTC, and say so.
+fn short(at: Timestamp) -> String {
+    let minute: String = at.to_rfc3339().chars().take(16).collect();
+    format!("{} UTC", minute.replace('T', " "))
+}
+
+/// The holders that a sentence names, those who hold most first, and whether there are more.
+fn named(holders: &[OtherShare]) -> (Vec<&OtherShare>, bool) {
+    let mut named: Vec<&OtherShare> = holders.iter().filter(|other| other.share.cents() > 0).collect();
+    named.sort_by_key(|other| std::cmp::Reverse(other.share.cents()));
+    let more = named.len() > NAMED_MAX;
+    named.truncate(NAMED_MAX);
+    (named, more)
+}
+
+fn listed(holders: &[&OtherShare], one: impl Fn(&OtherShare) -> String) -> String {
+    let all: Vec<String> = holders.iter().map(|other| one(other)).collect();
+    all.join(", ")
 }
 
 /// The sentence of an answer of the API that is no.

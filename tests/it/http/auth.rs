@@ -27,6 +27,8 @@ fn fitting(rule: &Rule) -> Ask {
         ("POST", "shops") | ("PATCH", "{id}") => json!({"name": "N"}),
         ("POST", "sims") => json!({"sim": "+243000009", "operator": "Airtel"}),
         ("POST", "movements") => json!({"kind": "deposit", "amount": "1", "currency": "USD"}),
+        ("POST", "share-requests") => json!({"ask": "1", "currency": "USD"}),
+        ("POST", "move") => json!({"shop_id": 2}),
         ("POST", "tokens") => json!({"name": "N", "shops": [1]}),
         ("POST", "imports") => json!({"session": 1, "table": "shops", "rows": [{"id": 1, "designation": "A"}]}),
         ("PATCH", "{key}") => json!({"notes": "n"}),

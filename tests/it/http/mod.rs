@@ -5,4 +5,5 @@ mod auth;
 mod fake;
 mod forms;
 mod refusals;
+mod shares;
 mod sockets;
