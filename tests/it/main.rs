@@ -55,6 +55,8 @@ mod rules;
 mod samples;
 mod seats;
 mod set_aside;
+#[cfg(feature = "node")]
+mod share_faces;
 mod store_conformance;
 #[cfg(feature = "node")]
 mod store_sled;
