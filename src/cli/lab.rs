@@ -50,6 +50,9 @@ pub(super) struct Run {
     /// Des disques qui disent avoir écrit et ne l'ont pas fait : rien ne peut tenir, et cela doit se voir.
     #[arg(long)]
     lying_disks: bool,
+    /// Ne pas regarder cet invariant ; peut être répété.
+    #[arg(long = "skip", value_name = "INVARIANT")]
+    skipped: Vec<String>,
     /// Écrire dans ce fichier tout ce qui se passe, une ligne par événement ; « - » pour la sortie standard.
     #[arg(long, value_name = "FILE", conflicts_with = "seeds")]
     trace: Option<PathBuf>,
@@ -96,8 +99,8 @@ impl Lab {
 
 impl Run {
     fn run(self, context: &Context) -> Result<ExitCode, Failure> {
-        let Run { seed, seeds, devices, shops, days, operations, faults, lying_disks, trace } = self;
-        let overrides = Overrides { devices, shops, days, operations, faults, lying_disks };
+        let Run { seed, seeds, devices, shops, days, operations, faults, lying_disks, skipped, trace } = self;
+        let overrides = Overrides { devices, shops, days, operations, faults, lying_disks, skipped };
         let seeds = seeds.unwrap_or(seed..=seed);
         let many = seeds.end() > seeds.start();
         let stopped = Arc::new(AtomicBool::new(false));

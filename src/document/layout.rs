@@ -23,6 +23,7 @@
 
 use std::borrow::Cow;
 
+use crate::document::reader::Reader;
 use crate::model::{
     Beneficiary, BeneficiaryKind, Capture, CaptureState, Closing, ContactField, Deposit, DeviceKey, DocumentId, Edit,
     Gift, Grant, Holder, Movement, MovementId, MovementKind, Operation, Operator, PaymentId, PaymentMade, PaymentMode,
@@ -325,63 +326,6 @@ pub fn operation(document: &DocumentId, found: &[Item]) -> Option<Operation> {
         DocumentId::Credit { .. } => read_credit(found)?,
     };
     (items(&operation) == found).then_some(operation)
-}
-
-/// Looks values up by name; reading twice or leaving something unread is caught by comparing the layout after.
-struct Reader<'a>(Vec<(&'a str, &'a Scalar)>);
-
-impl<'a> Reader<'a> {
-    fn values(found: &'a [Item]) -> Reader<'a> {
-        let value = |item: &'a Item| match &item.content {
-            Content::Value(value) => Some((item.key.as_ref(), value)),
-            Content::Map(_) => None,
-        };
-        Reader(found.iter().filter_map(value).collect())
-    }
-
-    fn map(item: &'a Item) -> Option<Reader<'a>> {
-        match &item.content {
-            Content::Map(fields) => Some(Reader(fields.iter().map(|(key, value)| (key.as_ref(), value)).collect())),
-            Content::Value(_) => None,
-        }
-    }
-
-    fn get(&self, key: &str) -> Option<&'a Scalar> {
-        self.0.iter().find(|(name, _)| *name == key).map(|(_, value)| *value)
-    }
-
-    fn text(&self, key: &str) -> Option<String> {
-        match self.get(key)? {
-            Scalar::Text(text) => Some(text.clone()),
-            _ => None,
-        }
-    }
-
-    fn amount(&self, key: &str) -> Option<Amount> {
-        Amount::from_document(&self.text(key)?)
-    }
-
-    fn time(&self, key: &str) -> Option<Timestamp> {
-        match self.get(key)? {
-            Scalar::Time(time) => Some(Timestamp(*time)),
-            _ => None,
-        }
-    }
-
-    fn number(&self, key: &str) -> Option<u64> {
-        match self.get(key)? {
-            Scalar::Int(value) => u64::try_from(*value).ok(),
-            _ => None,
-        }
-    }
-
-    fn shop(&self, key: &str) -> Option<ShopId> {
-        u32::try_from(self.number(key)?).ok().map(ShopId)
-    }
-
-    fn holder(&self, key: &str) -> Option<Holder> {
-        Holder::from_text(&self.text(key)?)
-    }
 }
 
 fn read_shop(found: &[Item]) -> Option<Operation> {

@@ -16,6 +16,7 @@
 
 mod change;
 mod layout;
+mod reader;
 mod state;
 
 pub use change::{Actor, ChangeHash, Malformed, ParsedChange, parse};

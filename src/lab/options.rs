@@ -17,7 +17,7 @@ pub const DAYS_MAX: u32 = 400;
 pub const OPERATIONS_MAX: u32 = 1_000_000;
 
 /// What is told and not drawn.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Overrides {
     /// How many devices.
     pub devices: Option<u32>,
@@ -31,6 +31,8 @@ pub struct Overrides {
     pub faults: Option<u32>,
     /// Whether every disk says that it has synced and has not. Then nothing can hold: that shows who watches.
     pub lying_disks: bool,
+    /// Invariants at which the auditor does not look.
+    pub skipped: Vec<String>,
 }
 
 impl Overrides {
@@ -44,7 +46,8 @@ impl Overrides {
             ("faults", self.faults),
         ];
         let told = of.iter().filter_map(|(name, value)| value.map(|value| format!(" --{name} {value}")));
-        told.chain(self.lying_disks.then(|| " --lying-disks".to_owned())).collect()
+        let lying = self.lying_disks.then(|| " --lying-disks".to_owned());
+        told.chain(lying).chain(self.skipped.iter().map(|name| format!(" --skip {name}"))).collect()
     }
 }
 
@@ -65,6 +68,8 @@ pub struct Options {
     pub clocks_set_right: bool,
     /// Whether every disk says that it has synced and has not.
     pub lying_disks: bool,
+    /// Invariants at which the auditor does not look.
+    pub skipped: Vec<String>,
     /// What goes wrong, how often.
     #[serde(flatten)]
     pub rates: Rates,
@@ -128,8 +133,8 @@ impl Options {
         let faults = overrides.faults.unwrap_or(drawn).min(1_000);
         let clocks_set_right = draw.child("clocks_set_right").below(2) == 0;
         let rates = Rates::draw(&draw, faults, days);
-        let lying_disks = overrides.lying_disks;
-        Options { devices, shops, days, operations, faults, clocks_set_right, lying_disks, rates }
+        let (lying_disks, skipped) = (overrides.lying_disks, overrides.skipped.clone());
+        Options { devices, shops, days, operations, faults, clocks_set_right, lying_disks, skipped, rates }
     }
 }
 
@@ -183,9 +188,10 @@ fn scaled(most: u32, faults: u32) -> u32 {
 
 impl fmt::Display for Options {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Options { devices, shops, days, operations, faults, clocks_set_right, lying_disks, rates } = self;
+        let Options { devices, shops, days, operations, faults, clocks_set_right, lying_disks, skipped, rates } = self;
         write!(formatter, "devices={devices} shops={shops} days={days} operations={operations} faults={faults}")?;
         write!(formatter, " clocks_set_right={clocks_set_right} lying_disks={lying_disks}")?;
+        skipped.iter().try_for_each(|name| write!(formatter, " skip={name}"))?;
         rates.fmt(formatter)
     }
 }

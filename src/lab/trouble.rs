@@ -2,17 +2,12 @@
 
 use crate::lab::auditor::Broken;
 use crate::lab::device::State;
-use crate::lab::disk::Disk;
 use crate::lab::faults::Fault;
 use crate::lab::network::Pair;
 use crate::lab::trace::Happened;
 use crate::lab::world::{Event, World};
-use crate::replica::{BootError, Identity, Output, Replica};
-
-/// How an image of an older time is opened: as a new incarnation of its device. The replica cannot do that yet; with
-/// `Some(Replica::open_restored)` here, and a rate in `Rates::images`, old images come back.
-type Restore = fn(Disk, Identity, [u8; 32]) -> Result<Replica<Disk>, BootError>;
-const RESTORE: Option<Restore> = Some(Replica::open_restored);
+use crate::log::LogId;
+use crate::replica::{Output, Replica};
 
 impl World {
     pub fn go_wrong(&mut self, fault: Fault) {
@@ -45,20 +40,32 @@ impl World {
             }
             Fault::Clog { device, until } => self.network.clog(device, until),
             Fault::PowerCut { device } => self.lose_power(device),
-            Fault::Image { device } if RESTORE.is_some() => {
+            Fault::Image { device } => {
                 let one = &mut self.devices[device];
                 one.image = Some(one.disk.image());
             }
-            // Without a way to open it as what it is, no image is put back.
-            Fault::BringBack { device } if self.devices[device].image.is_some() && self.devices[device].is_up() => {
+            // What nobody else holds would be gone with the disk that is replaced, and no program could help that.
+            Fault::BringBack { device } if self.devices[device].image.is_some() && self.is_held_elsewhere(device) => {
                 self.lose_power(device);
+                self.auditor.brought_back(device);
                 let one = &mut self.devices[device];
                 one.brought_back = one.image.take();
             }
             // See `hostile`.
             Fault::Attack { .. } => {}
-            Fault::Image { .. } | Fault::BringBack { .. } => {}
+            Fault::BringBack { .. } => {}
         }
+    }
+
+    /// Whether all that a device wrote stands on other devices too.
+    fn is_held_elsewhere(&mut self, device: usize) -> bool {
+        let key = self.cast.devices[device].key;
+        let Some(own) = self.devices[device].replica().map(|replica| replica.heads()) else { return false };
+        let own = own.into_iter().filter(|(log, _)| LogId::from_bytes(log).is_some_and(|log| log.device == key));
+        let others: Vec<_> = self.devices.iter_mut().enumerate().filter(|(number, _)| *number != device).collect();
+        let held: Vec<_> = others.into_iter().filter_map(|(_, one)| one.replica().map(|one| one.heads())).collect();
+        own.into_iter()
+            .all(|(log, head)| held.iter().any(|heads| heads.get(&log).is_some_and(|known| known.0 >= head.0)))
     }
 
     /// A replica could not write. It must let nothing out that rests on what was not written; then it is started
@@ -104,17 +111,20 @@ impl World {
             return Ok(());
         }
         let seed = one.draw.seed();
-        let opened = match (RESTORE, one.brought_back.take()) {
-            (Some(restore), Some(image)) => {
+        // An image of an older time is opened as a new incarnation of its device.
+        let opened = match one.brought_back.take() {
+            Some(image) => {
                 one.disk.bring_back(image);
-                restore(one.disk.clone(), one.identity.clone(), seed)
+                Replica::open_restored(one.disk.clone(), one.identity.clone(), seed)
             }
-            _ => Replica::open(one.disk.clone(), one.identity.clone(), seed),
+            None => Replica::open(one.disk.clone(), one.identity.clone(), seed),
         };
         let replica = opened.map_err(|error| Broken {
             invariant: "reopen",
             detail: format!("device {device} does not open: {error}"),
         })?;
+        // What was acknowledged before must be shown again before anything else happens.
+        self.auditor.stepped(device, &replica)?;
         one.state = State::Up(Box::new(replica));
         self.trace.note(self.now, device, &Happened::Restarted);
         self.consider_all(device);

@@ -130,7 +130,8 @@ impl World {
         began: i64,
     ) -> World {
         let numbers = cast.devices.iter().enumerate().map(|(number, device)| (device.key, number)).collect();
-        let auditor = Auditor::new(&cast);
+        let skipped: Vec<&str> = options.skipped.iter().map(String::as_str).collect();
+        let auditor = Auditor::new(&cast).skipping(&skipped);
         World {
             options,
             cast,

@@ -15,9 +15,7 @@ use crate::ledger::{OtherShare, Refusal};
 use crate::model::{DeviceKey, Holder, Scope, ShopId, SimNumber, Timestamp};
 use crate::money::Amount;
 use crate::replica::commands::fingerprint;
-use crate::replica::{
-    Answer, Command, CommandError, GiftView, Output, Replica, ReplicaError, ShareView, SharesView, keys,
-};
+use crate::replica::{Answer, Command, CommandError, GiftView, Output, Replica, ReplicaError, ShareView, SharesView};
 use crate::store::Store;
 use crate::wire::Message;
 
@@ -180,15 +178,15 @@ impl<S: Store> Replica<S> {
             }
             let Waiting { ticket, command, key, shop, sim, needed, .. } = self.waiting.remove(index);
             let result = match &command {
+                // What it asked for more was counted from the share it had then.
                 Command::AskShare { amount, .. } => {
-                    let result = match share.covers(needed) {
-                        true => self.shares_view(&sim, now).map(Answer::Shares).map_err(CommandError::from),
-                        false => Err(self.lacking(shop, &sim, *amount).into()),
-                    };
-                    // Asked again under its key, it must not ask for as much once more.
-                    let place = key.as_deref().map(keys::idempotency);
-                    let kept = place.map(|place| self.keep_result(place, fingerprint(&command), &result));
-                    kept.transpose().map_err(CommandError::from).and(result)
+                    let (amount, digest) = (*amount, fingerprint(&command));
+                    self.under_key(key, digest, |replica| {
+                        if share.covers(needed) {
+                            return Ok(Answer::Shares(replica.shares_view(&sim, now)?));
+                        }
+                        Err(replica.lacking(shop, &sim, amount).into())
+                    })
                 }
                 _ => self.command(now, command, key, true),
             };

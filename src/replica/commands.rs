@@ -46,51 +46,67 @@ impl<S: Store> Replica<S> {
         if now < Timestamp::YEAR_2020 {
             return Err(Refusal::ClockBefore2020 { now }.into());
         }
-        let Some(key) = key else { return self.carry_or_lack(now, command, last) };
+        let digest = fingerprint(&command);
+        self.under_key(key, digest, |replica| replica.carry_or_lack(now, command, last))
+    }
+
+    /// Does something under an idempotency key, or finds what came of it before.
+    pub(super) fn under_key(
+        &mut self,
+        key: Option<String>,
+        digest: [u8; 32],
+        carry: impl FnOnce(&mut Self) -> Result<Answer, CommandError>,
+    ) -> Result<Answer, CommandError> {
+        let Some(key) = key else { return carry(self) };
         if key.is_empty() || key.chars().count() > KEY_CHARS_MAX {
             let fault = crate::model::FieldError::malformed("idempotency_key", "1 to 255 characters");
             return Err(Refusal::Field(fault).into());
         }
         let place = keys::idempotency(&key);
-        let digest = fingerprint(&command);
         if let Some(bytes) = self.get(&place)? {
             return remembered(&bytes, &digest);
         }
-        let result = self.carry_or_lack(now, command, last);
-        self.keep_result(place, digest, &result)?;
-        result
-    }
-
-    /// Keeps what a command answered, for who asks again.
-    pub(super) fn keep_result(
-        &mut self,
-        place: Vec<u8>,
-        digest: [u8; 32],
-        result: &Result<Answer, CommandError>,
-    ) -> Result<(), super::ReplicaError> {
-        let told = match result {
+        let result = carry(self);
+        let told = match &result {
             Ok(answer) => serde_json::to_string(&Ok::<_, Refusal>(answer)),
             Err(CommandError::Refused(refusal)) => serde_json::to_string(&Err::<Answer, _>(refusal)),
-            Err(CommandError::Failed(_) | CommandError::Lacks(_)) => return Ok(()),
+            Err(CommandError::Failed(_) | CommandError::Lacks(_)) => return result,
         };
-        let unwritable = |()| super::ReplicaError::damaged("an answer does not encode");
-        let record = Remembered { command: digest, result: told.map_err(|_| unwritable(()))? };
-        let bytes = postcard::to_stdvec(&record).map_err(|_| unwritable(()))?;
+        let unwritable = || super::ReplicaError::damaged("an answer does not encode");
+        let record = Remembered { command: digest, result: told.map_err(|_| unwritable())? };
+        let bytes = postcard::to_stdvec(&record).map_err(|_| unwritable())?;
         if !planted::is(Bug::KeyForgotten) {
             self.put(place, Some(bytes));
         }
-        Ok(())
+        result
     }
 
     fn carry_or_lack(&mut self, now: Timestamp, command: Command, last: bool) -> Result<Answer, CommandError> {
         let result = self.carry(now, command);
-        match result {
+        match result.map_err(|error| self.rightly(error)) {
             Err(CommandError::Refused(refusal)) if !last && self.can_be_mended(&refusal) => {
                 Err(CommandError::Lacks(refusal))
             }
             Err(CommandError::Refused(mut refusal)) => {
                 self.name_devices(&mut refusal);
                 Err(CommandError::Refused(refusal))
+            }
+            other => other,
+        }
+    }
+
+    /// Who may not spend at all is not told that its share is too small.
+    fn rightly(&self, error: CommandError) -> CommandError {
+        match error {
+            CommandError::Refused(refusal) => self.refuse_rightly(*refusal).into(),
+            other => other,
+        }
+    }
+
+    fn refuse_rightly(&self, refusal: Refusal) -> Refusal {
+        match refusal {
+            Refusal::InsufficientShare { shop, .. } if !self.may_write(Scope::Shop(shop)) => {
+                Refusal::NotAllowed { needs: format!("a device of shop {shop}") }
             }
             other => other,
         }
@@ -405,7 +421,7 @@ impl<S: Store> Replica<S> {
         for row in rows {
             let planned = self.fold.book.plan_row(row, &self.holder());
             outcomes.push(match planned {
-                Err(refusal) => RowOutcome::Refused(refusal),
+                Err(refusal) => RowOutcome::Refused(self.refuse_rightly(refusal)),
                 Ok(RowPlan::Unchanged) => RowOutcome::Unchanged,
                 Ok(RowPlan::Do(plans)) => match self.carry_all(now, &plans) {
                     Ok(()) => RowOutcome::Created,
@@ -427,7 +443,7 @@ impl<S: Store> Replica<S> {
         let mut outcomes = Vec::with_capacity(rows.len());
         for row in rows {
             outcomes.push(match book.plan_row(row, &holder) {
-                Err(refusal) => RowOutcome::Refused(refusal),
+                Err(refusal) => RowOutcome::Refused(self.refuse_rightly(refusal)),
                 Ok(RowPlan::Unchanged) => RowOutcome::Unchanged,
                 Ok(RowPlan::Do(plans)) => match plans.iter().try_for_each(|plan| {
                     self.check_right(plan)?;

@@ -325,6 +325,7 @@ impl<S: Store> Replica<S> {
                 ("reverse_payment", agent.clone(), json!({ "payment": payment, "why": why }))
             }
             Operation::Cancel { why, agent, .. } => ("cancel", agent.clone(), json!({ "why": why })),
+            Operation::Return { .. } => ("return", None, json!({})),
             Operation::Edit { edits, agent } => {
                 let fields: serde_json::Map<_, _> = edits.iter().map(edited).collect();
                 ("edit", agent.clone(), serde_json::Value::Object(fields))

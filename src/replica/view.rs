@@ -131,7 +131,7 @@ pub struct PaymentView {
 /// One thing that was done to a credit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EventView {
-    /// `grant`, `pay`, `reverse_payment`, `cancel`, `edit`.
+    /// `grant`, `pay`, `reverse_payment`, `cancel`, `return`, `edit`.
     pub kind: String,
     /// The recording device's wall time.
     pub at: String,

@@ -138,6 +138,18 @@ impl Desk {
         self.command(reverse_payment(credit, &payment))
     }
 
+    /// Meets another and gives it some of what it may spend of [`SIM`].
+    pub fn give(&mut self, to: &mut Desk, amount: &str) {
+        self.give_of(SIM, to, amount);
+    }
+
+    /// The same of another SIM.
+    pub fn give_of(&mut self, sim: &str, to: &mut Desk, amount: &str) {
+        let device = to.replica().device().to_text();
+        let command = Command::GiveShare { sim: number(sim), amount: money(amount), to: device };
+        meet_and(self, to, Some(command));
+    }
+
     /// Records a movement of [`SIM`] and answers its id.
     pub fn moved(&mut self, kind: MovementKind) -> String {
         match self.command(Command::Move { sim: number(SIM), kind, agent: None }) {
@@ -311,19 +323,30 @@ pub fn join(inviter: &mut Desk, name: &str, shop: u32, role: Role) -> Desk {
 
 /// Carries frames between the two until neither has anything more to say.
 pub fn meet(left: &mut Desk, right: &mut Desk) {
+    meet_and(left, right, None);
+}
+
+/// The same; when they have told each other all, the left one does something, and they go on until all is told again.
+fn meet_and(left: &mut Desk, right: &mut Desk, mut command: Option<Command>) {
     let keys = [left.replica().device(), right.replica().device()];
     let mut under_way: VecDeque<(usize, Input)> =
         VecDeque::from([(0, Input::Connected { peer: keys[1] }), (1, Input::Connected { peer: keys[0] })]);
     for _ in 0..10_000 {
-        let Some((to, input)) = under_way.pop_front() else {
+        let next = under_way.pop_front().or_else(|| {
+            let command = Box::new(command.take()?);
+            Some((0, Input::Command { ticket: 1, command, key: None }))
+        });
+        let Some((to, input)) = next else {
             left.handle(Input::Disconnected { peer: keys[1] });
             right.handle(Input::Disconnected { peer: keys[0] });
             return;
         };
         let desk = if to == 0 { &mut *left } else { &mut *right };
         for output in desk.handle(input) {
-            if let Output::Send { bytes, .. } = output {
-                under_way.push_back((1 - to, Input::Frame { peer: keys[to], bytes }));
+            match output {
+                Output::Send { bytes, .. } => under_way.push_back((1 - to, Input::Frame { peer: keys[to], bytes })),
+                Output::Answer { result: Err(refusal), .. } => panic!("refused: {refusal}"),
+                _ => {}
             }
         }
         left.wait(1);

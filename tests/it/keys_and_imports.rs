@@ -360,6 +360,8 @@ fn a_counter_imports_only_what_it_may_write() {
     let mut office = Desk::with_sim("500");
     import(&mut office, 1, false, &company());
     let mut counter = join(&mut office, "comptoir", 1, Role::Device);
+    office.give(&mut counter, "10");
+    meet(&mut office, &mut counter);
     let mut own = credit(Some(50), "OWN", SIM, "10");
     own.shop = ShopId(1);
     let rows = [

@@ -3,8 +3,15 @@
 use ucash::lab::{Counts, Options, Overrides, run, run_traced};
 
 /// Smaller than what a seed draws, for a program built without optimisation.
-const SMALL: Overrides =
-    Overrides { devices: Some(5), shops: None, days: Some(1), operations: Some(80), faults: None, lying_disks: false };
+const SMALL: Overrides = Overrides {
+    devices: Some(5),
+    shops: None,
+    days: Some(1),
+    operations: Some(80),
+    faults: None,
+    lying_disks: false,
+    skipped: Vec::new(),
+};
 
 #[test]
 fn one_seed_is_one_run() {
@@ -73,8 +80,9 @@ fn what_is_told_changes_nothing_else_that_is_drawn() {
         operations: Some(5),
         faults: Some(6),
         lying_disks: true,
+        skipped: vec!["one_state".to_owned()],
     };
-    assert_eq!(all.flags(), " --devices 3 --shops 2 --days 4 --operations 5 --faults 6 --lying-disks");
+    assert_eq!(all.flags(), " --devices 3 --shops 2 --days 4 --operations 5 --faults 6 --lying-disks --skip one_state");
     let crowded = Overrides { devices: Some(2), shops: Some(9), ..Overrides::default() };
     assert_eq!(Options::draw(9, &crowded).shops, 2, "every shop has a device");
 }

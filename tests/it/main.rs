@@ -31,6 +31,7 @@ mod keys_and_imports;
 #[cfg(feature = "node")]
 mod kill_storm;
 mod lab;
+mod lab_auditor;
 mod logs;
 #[cfg(feature = "node")]
 mod main_job;
@@ -57,6 +58,7 @@ mod seats;
 mod set_aside;
 #[cfg(feature = "node")]
 mod share_faces;
+mod shares;
 mod store_conformance;
 #[cfg(feature = "node")]
 mod store_sled;

@@ -29,6 +29,7 @@ enum Step {
     Validate { movement: u8 },
     Reimburse { movement: u8 },
     Undo { movement: u8 },
+    Give { to: u8, cents: u32 },
     Meet { with: u8, frames: u8 },
     Reopen,
     ClockOff { hours: i8 },
@@ -49,6 +50,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => any::<u8>().prop_map(|movement| Step::Validate { movement }),
         1 => any::<u8>().prop_map(|movement| Step::Reimburse { movement }),
         1 => any::<u8>().prop_map(|movement| Step::Undo { movement }),
+        2 => (any::<u8>(), 1..30_000_u32).prop_map(|(to, cents)| Step::Give { to, cents }),
         4 => (any::<u8>(), any::<u8>()).prop_map(|(with, frames)| Step::Meet { with, frames }),
         1 => Just(Step::Reopen),
         1 => (-100..100_i8).prop_map(|hours| Step::ClockOff { hours }),
@@ -182,6 +184,10 @@ fn act(desk: &mut Desk, seat: usize, number: usize, step: &Step, done: &mut Ackn
                 Err(_) => done.refused += 1,
             }
         }
+        Step::Give { to, cents } => {
+            let other = (seat + 1 + to as usize % 2) % 3;
+            done.refused += usize::from(desk.give(seat, other, &money(cents, false)).is_err());
+        }
         Step::Meet { with, frames } => {
             let other = (seat + 1 + with as usize % 2) % 3;
             // Half of the meetings are cut off.
@@ -221,7 +227,7 @@ fn audit(desk: &mut Desk, seat: usize, done: &Acknowledged) {
             CreditStatus::Overdue => assert!(sum < amount && view.due_at.is_some()),
         }
     }
-    let shown = movements(desk, seat);
+    let shown: Vec<_> = movements(desk, seat).into_iter().filter(|view| view.kind != "gift").collect();
     for (id, (_, _, counts)) in &done.movements {
         let view = shown.iter().find(|view| view.id.to_string() == *id).expect("an acknowledged movement is shown");
         assert_eq!(view.counts, *counts, "{view:?}");
@@ -245,6 +251,9 @@ proptest! {
         let mut desk = Desk::found();
         desk.join(SHOP, "till");
         desk.join(SHOP, "phone");
+        for (seat, share) in [(1, "300 USD"), (1, "200000 CDF"), (2, "300 USD"), (2, "100000 CDF")] {
+            desk.hand(OFFICE, seat, share);
+        }
         desk.meet_all();
         let mut done = Acknowledged::default();
         for (number, (seat, step)) in steps.iter().enumerate() {

@@ -9,7 +9,7 @@
 //!
 //! Seats see each other only while they meet. A seat's clock may be wrong: see [`Desk::set_clock_off`].
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use ucash::ledger::Refusal;
 use ucash::log::SigningKey;
@@ -20,8 +20,8 @@ use ucash::model::{
 };
 use ucash::money::{Amount, Currency};
 use ucash::replica::{
-    AccountView, Answer, Command, CreditView, Founder, GrantRequest, Identity, Input, Joiner, MovementView, Output,
-    Query, Replica, StatusView, VerifyView,
+    AccountView, Answer, BootError, ClosingView, Command, CreditView, Founder, GrantRequest, Identity, Input, Joiner,
+    MovementView, Output, Query, Replica, SharesView, StatusView, VerifyView,
 };
 use ucash::store::MemoryStore;
 
@@ -33,6 +33,11 @@ pub const SIM: &str = "+243971777631";
 pub const SHOP: ShopId = ShopId(1);
 /// When the network is founded: 2026-05-28T20:26:40Z.
 pub const FOUNDED: Timestamp = Timestamp(1_780_000_000_000);
+
+type Open = fn(MemoryStore, Identity, [u8; 32]) -> Result<Replica<MemoryStore>, BootError>;
+
+/// What closing a device comes to.
+pub type Closed = Result<ClosingView, Refusal>;
 
 /// What a command or query comes to.
 pub type Answered = Result<Answer, Refusal>;
@@ -50,6 +55,14 @@ struct Seat {
 pub struct Desk {
     now: Timestamp,
     seats: Vec<Seat>,
+    /// Who is in contact with whom, both ways.
+    contacts: BTreeSet<(usize, usize)>,
+    under_way: VecDeque<(usize, Input)>,
+    /// The answers that came, by ticket.
+    answers: BTreeMap<u64, Answered>,
+    tickets: u64,
+    /// What was published, in order: what a device that hears everything would hear.
+    pub published: Vec<Vec<u8>>,
 }
 
 impl Desk {
@@ -69,7 +82,9 @@ impl Desk {
         };
         let replica = Replica::found(MemoryStore::default(), identity.clone(), [1; 32], &founder, FOUNDED);
         let replica = Some(replica.expect("founding a network"));
-        Desk { now: FOUNDED, seats: vec![Seat { replica, identity, clock_off_ms: 0, runs: 1 }] }
+        let seats = vec![Seat { replica, identity, clock_off_ms: 0, runs: 1 }];
+        let (contacts, under_way, answers, published) = Default::default();
+        Desk { now: FOUNDED, seats, contacts, under_way, answers, tickets: 0, published }
     }
 
     /// The same with [`SIM`], which holds 1000 USD and 500000 CDF.
@@ -160,12 +175,28 @@ impl Desk {
 
     /// Closes a seat's replica and opens it again on what was durable.
     pub fn reopen(&mut self, seat: usize) {
+        let store = self.seats[seat].replica.take().expect("every seat is taken").into_store().crash();
+        self.open_on(seat, store, Replica::open);
+    }
+
+    fn open_on(&mut self, seat: usize, store: MemoryStore, open: Open) {
         let Seat { replica, identity, runs, .. } = &mut self.seats[seat];
         *runs += 1;
-        let store = replica.take().expect("every seat is taken").into_store().crash();
         let mut seed = [*runs; 32];
         seed[0] = seat as u8;
-        *replica = Some(Replica::open(store, identity.clone(), seed).expect("opening a replica again"));
+        *replica = Some(open(store, identity.clone(), seed).expect("opening a replica again"));
+    }
+
+    /// A copy of a seat's disk as it is now.
+    pub fn image(&mut self, seat: usize) -> MemoryStore {
+        let store = self.seats[seat].replica.take().expect("every seat is taken").into_store().crash();
+        self.open_on(seat, store.clone(), Replica::open);
+        store
+    }
+
+    /// Brings a copy of a seat's disk back: a new life of its store.
+    pub fn bring_back(&mut self, seat: usize, image: MemoryStore) {
+        self.open_on(seat, image, Replica::open_restored);
     }
 
     // ---- inputs ----
@@ -176,6 +207,11 @@ impl Desk {
         let replica = self.seats[seat].replica.as_mut().expect("every seat is taken");
         let outputs = replica.handle(now, input);
         replica.sync().expect("a store in memory does not fail");
+        let published = outputs.iter().filter_map(|output| match output {
+            Output::Publish { bytes } => Some(bytes.clone()),
+            _ => None,
+        });
+        self.published.extend(published);
         outputs
     }
 
@@ -185,13 +221,35 @@ impl Desk {
     }
 
     fn ask(&mut self, seat: usize, command: Command, key: Option<String>) -> Answered {
+        let ticket = self.begin(seat, command, key);
+        // What it lacks may come from another that is in contact: a round trip.
+        self.carry_until(|desk| desk.answers.contains_key(&ticket));
+        self.answer(ticket).expect("a command is answered at once, or within a round trip")
+    }
+
+    /// A command whose answer may come later.
+    pub fn begin(&mut self, seat: usize, command: Command, key: Option<String>) -> u64 {
         self.wait(1_000);
-        answer(self.handle(seat, Input::Command { ticket: 1, command: Box::new(command), key }))
+        self.tickets += 1;
+        self.step(seat, Input::Command { ticket: self.tickets, command: Box::new(command), key });
+        self.tickets
+    }
+
+    /// The answer to a command, if it came.
+    pub fn answer(&mut self, ticket: u64) -> Option<Answered> {
+        self.answers.remove(&ticket)
     }
 
     /// A look; no time passes.
     pub fn query(&mut self, seat: usize, query: Query) -> Answered {
-        answer(self.handle(seat, Input::Query { ticket: 1, query: Box::new(query) }))
+        self.tickets += 1;
+        self.step(seat, Input::Query { ticket: self.tickets, query: Box::new(query) });
+        self.answer(self.tickets).expect("a query is answered at once")
+    }
+
+    /// Lets the seats know that time has passed.
+    pub fn tick(&mut self) {
+        (0..self.seats()).for_each(|seat| self.step(seat, Input::Tick));
     }
 
     // ---- meeting ----
@@ -203,34 +261,82 @@ impl Desk {
 
     /// The same, cut off after so many frames.
     pub fn meet_for(&mut self, left: usize, right: usize, frames: usize) {
+        self.connect(left, right);
+        let mut left_over = frames;
+        self.carry_until(|desk| match desk.under_way.front() {
+            Some((_, Input::Frame { .. })) if left_over == 0 => true,
+            Some((_, Input::Frame { .. })) => {
+                left_over -= 1;
+                false
+            }
+            _ => false,
+        });
+        self.part(left, right);
+    }
+
+    /// Brings two in contact; [`Desk::carry`] lets them talk.
+    pub fn connect(&mut self, left: usize, right: usize) {
+        for (from, to) in [(left, right), (right, left)] {
+            self.contacts.insert((from, to));
+            self.under_way.push_back((from, Input::Connected { peer: self.device(to) }));
+        }
+    }
+
+    /// Ends the contact of two; what was under way between them is lost.
+    pub fn part(&mut self, left: usize, right: usize) {
         let keys = [self.device(left), self.device(right)];
-        let seats = [left, right];
-        let mut under_way: VecDeque<(usize, Input)> =
-            [0, 1].into_iter().map(|side| (side, Input::Connected { peer: keys[1 - side] })).collect();
-        let mut carried = 0;
-        while let Some((side, input)) = under_way.pop_front() {
-            assert!(carried < 100_000, "the two never fall silent");
-            if matches!(input, Input::Frame { .. }) {
-                if carried == frames {
-                    break;
-                }
-                carried += 1;
+        self.under_way.retain(|(to, input)| match input {
+            Input::Frame { peer, .. } | Input::Connected { peer } | Input::Gossip { from: peer, .. } => {
+                (*to, *peer) != (left, keys[1]) && (*to, *peer) != (right, keys[0])
             }
-            for output in self.handle(seats[side], input) {
-                match output {
-                    Output::Send { peer, bytes } if peer == keys[1 - side] => {
-                        under_way.push_back((1 - side, Input::Frame { peer: keys[side], bytes }));
-                    }
-                    Output::Ban { reason, .. } => {
-                        panic!("seat {} bans seat {}: {reason}", seats[side], seats[1 - side])
-                    }
-                    _ => {}
-                }
+            _ => true,
+        });
+        for (from, to) in [(left, right), (right, left)] {
+            self.contacts.remove(&(from, to));
+            self.step(from, Input::Disconnected { peer: self.device(to) });
+        }
+    }
+
+    /// Carries frames between all in contact until nobody has anything more to say.
+    pub fn carry(&mut self) {
+        self.carry_until(|_| false);
+    }
+
+    fn carry_until(&mut self, mut enough: impl FnMut(&Desk) -> bool) {
+        for _ in 0..100_000 {
+            if enough(self) {
+                return;
             }
+            let Some((seat, input)) = self.under_way.pop_front() else { return };
+            self.step(seat, input);
             self.wait(1);
         }
-        self.handle(left, Input::Disconnected { peer: keys[1] });
-        self.handle(right, Input::Disconnected { peer: keys[0] });
+        panic!("they never fall silent");
+    }
+
+    fn near(&self, seat: usize) -> impl Iterator<Item = usize> {
+        (0..self.seats()).filter(move |other| self.contacts.contains(&(seat, *other)))
+    }
+
+    /// One step of a seat: what it says to those in contact is under way, what it answers is kept.
+    fn step(&mut self, seat: usize, input: Input) {
+        let own = self.device(seat);
+        for output in self.handle(seat, input) {
+            match output {
+                Output::Send { peer, bytes } => {
+                    let found = self.near(seat).find(|other| self.device(*other) == peer);
+                    self.under_way.extend(found.map(|other| (other, Input::Frame { peer: own, bytes })));
+                }
+                Output::Publish { bytes } => {
+                    let near: Vec<usize> = self.near(seat).collect();
+                    let gossip = |other| (other, Input::Gossip { from: own, bytes: bytes.clone() });
+                    self.under_way.extend(near.into_iter().map(gossip));
+                }
+                Output::Answer { ticket, result } => drop(self.answers.insert(ticket, result)),
+                Output::Ban { reason, .. } => panic!("seat {seat} bans another: {reason}"),
+                _ => {}
+            }
+        }
     }
 
     /// All meet all until nothing is new to anyone: what is heard may make a device say or return something.
@@ -253,6 +359,15 @@ impl Desk {
     pub fn give(&mut self, from: usize, to: usize, amount: &str) -> Answered {
         let to = self.device(to).to_text();
         self.command(from, Command::GiveShare { sim: sim_number(SIM), amount: self::amount(amount), to })
+    }
+
+    /// The two meet, and one gives the other a part of its share, which the other takes.
+    pub fn hand(&mut self, from: usize, to: usize, amount: &str) {
+        self.connect(from, to);
+        self.carry();
+        self.give(from, to, amount).expect("giving");
+        self.carry();
+        self.part(from, to);
     }
 
     /// Asserts that all seats show one state, that it is sound, and that nothing waits or is set aside.
@@ -327,7 +442,41 @@ impl Desk {
         self.command(seat, command).map(movement)
     }
 
+    /// Runs out of patience with a lost device: the closing as it then stands.
+    pub fn close(&mut self, seat: usize, device: usize, successor: Option<usize>, insist: bool) -> Closed {
+        let [device, successor] = [Some(device), successor].map(|one| one.map(|one| self.device(one).to_text()));
+        let device = device.expect("a device");
+        match self.command(seat, Command::CloseDevice { device, successor, insist })? {
+            Answer::Closing(view) => Ok(view),
+            other => panic!("asked to close, got {other:?}"),
+        }
+    }
+
+    /// Gives a cancelled credit's amount back.
+    pub fn give_back(&mut self, seat: usize, key: &str) -> Result<CreditView, Refusal> {
+        self.command(seat, Command::ReturnCredit { credit: key.to_owned() }).map(credit)
+    }
+
+    /// Takes a movement back.
+    pub fn undo(&mut self, seat: usize, movement: &str) -> Answered {
+        let (movement, why) = (movement.to_owned(), "mistyped".to_owned());
+        self.command(seat, Command::ReverseMovement { movement, why, agent: None })
+    }
+
     // ---- looks ----
+
+    /// How much of [`SIM`] a seat may spend in USD.
+    pub fn share(&mut self, seat: usize) -> String {
+        self.account(seat, Currency::Usd).this_device
+    }
+
+    /// Who holds how much of [`SIM`], as a seat shows it.
+    pub fn shares(&mut self, seat: usize) -> SharesView {
+        match self.query(seat, Query::SimShares { sim: sim_number(SIM) }) {
+            Ok(Answer::Shares(view)) => view,
+            other => panic!("asked for shares, got {other:?}"),
+        }
+    }
 
     /// A credit as that seat shows it.
     pub fn credit(&mut self, seat: usize, key: &str) -> CreditView {
@@ -362,14 +511,6 @@ impl Desk {
             other => panic!("asked to verify, got {other:?}"),
         }
     }
-}
-
-fn answer(outputs: Vec<Output>) -> Answered {
-    let found = outputs.into_iter().find_map(|output| match output {
-        Output::Answer { result, .. } => Some(result),
-        _ => None,
-    });
-    found.expect("commands and queries are answered at once")
 }
 
 /// The credit in an answer.

@@ -26,6 +26,19 @@ fn grant(shop: &Shop, reference: &str) {
     shop.ok(&[&words[..], &["--reference", reference, "--sim", &sim]].concat());
 }
 
+/// Waits until the device may spend all that its shop's SIMs hold: the head office, which imported it, hands it over.
+fn handed_over(shop: &Shop, number: u32) {
+    eventually("the head office to hand the shop's balances over", || {
+        let sims = shop.get(&format!("/api/v1/sims?shop={number}"));
+        let accounts = sims["items"].as_array().expect("a list").iter();
+        let mut accounts = accounts.flat_map(|sim| sim["balances"].as_object().expect("by currency").values());
+        match accounts.find(|account| account["this_device"] != account["available"]) {
+            None => Ok(()),
+            Some(account) => Err(account.to_string()),
+        }
+    });
+}
+
 fn key(shop: &Shop) -> Value {
     shop.status()["device_key"].clone()
 }
@@ -72,6 +85,9 @@ fn strangers_get_nothing_and_write_nothing() {
     for (host, guest) in [(&ours, &stranger), (&friend, &stranger), (&ours, &device)] {
         parted(host, guest);
     }
+    handed_over(&friend, 2);
+    handed_over(&device, 2);
+    one_digest(&[&ours, &friend]);
     one_digest(&[&stranger, &device]);
     let theirs = (stranger.entries(), stranger.digest());
 
@@ -114,6 +130,13 @@ fn a_revoked_device_is_cut_off_and_receives_nothing_further() {
         if met { Ok(()) } else { Err(peers.to_string()) }
     });
 
+    // Shares even out while they are in contact: it has something to spend alone.
+    eventually("the device to have a share", || {
+        let sims = lost.get("/api/v1/sims?shop=1");
+        let share = &sims["items"][0]["balances"]["USD"]["this_device"];
+        let share: f64 = share.as_str().and_then(|text| text.parse().ok()).unwrap_or_default();
+        if share >= 1.0 { Ok(()) } else { Err(sims.to_string()) }
+    });
     assert_eq!(ours.ok(&["device", "revoke", "perdu"])["revoked"], true);
     // Everyone lets go of it.
     for shop in [&ours, &friend] {

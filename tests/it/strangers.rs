@@ -61,7 +61,7 @@ fn a_greeting_tells_a_stranger_nothing() {
         network: network(),
         wall: NOW,
         digest: [0; 32],
-        incarnation: Incarnation(5),
+        incarnation: net.office.holder().incarnation,
     };
     assert_eq!(decode(bytes), Ok(wanted), "the digest of nothing");
 }

@@ -15,7 +15,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("log", &["model", "document", "planted"]),
     ("membership", &["model", "log", "planted"]),
     ("store", &[]),
-    ("wire", &["model", "log", "membership"]),
+    ("wire", &["money", "model", "log", "membership"]),
     ("replica", &["money", "model", "ledger", "document", "log", "membership", "store", "wire", "planted"]),
     ("lab", &["money", "model", "ledger", "document", "log", "membership", "store", "wire", "replica"]),
     // What a row becomes is `ledger`'s word, which the faces know by its name in `replica`.

@@ -109,6 +109,8 @@ impl Kind {
 /// A movement.
 #[derive(Clone, Debug)]
 pub struct KeptMovement {
+    /// Who recorded it.
+    pub device: usize,
     pub sim: String,
     pub shop: ShopId,
     pub kind: Kind,
@@ -156,6 +158,8 @@ pub struct Books {
     pub movements: BTreeMap<MovementId, KeptMovement>,
     /// What was put into each account and not taken out.
     room: BTreeMap<(String, Currency), i128>,
+    /// By device and shop, under which reference it granted which credit first.
+    references: BTreeMap<(usize, ShopId, String), CreditId>,
     shops: Vec<ShopId>,
     devices: Vec<(DeviceKey, ShopId)>,
     /// Shops of which a device was closed, or may have been: what it acknowledged beyond its end has no effect, so of
@@ -233,7 +237,7 @@ impl Books {
     }
 
     /// A credit that was granted.
-    pub fn credit_in(&mut self, id: CreditId, shop: ShopId, request: &GrantRequest, claimed: bool) {
+    pub fn credit_in(&mut self, id: CreditId, device: usize, shop: ShopId, request: &GrantRequest, claimed: bool) {
         if let Some(known) = self.credits.get_mut(&id) {
             known.claimed &= claimed;
             return;
@@ -252,6 +256,7 @@ impl Books {
             words.insert(field, Words { granted, ..Words::default() });
         }
         self.make_room(&sim, currency, -cents);
+        self.references.entry((device, shop, request.reference.to_string())).or_insert(id);
         let credit = KeptCredit {
             reference: request.reference.to_string(),
             cents,
@@ -355,6 +360,11 @@ impl Books {
         let once = |id: &PaymentId| self.payments.get(id).is_some_and(|known| known.reversals.len() == 1);
         let saw_all = credit.cancellations.contains(&credit.payments);
         if saw_all && credit.payments.iter().all(once) { Standing::Cancelled } else { Standing::Either }
+    }
+
+    /// The credit that a device granted first under a reference.
+    pub fn granted_as(&self, device: usize, shop: ShopId, reference: &str) -> Option<CreditId> {
+        self.references.get(&(device, shop, reference.to_owned())).copied()
     }
 
     /// The credits that a person may mean by that id or reference.

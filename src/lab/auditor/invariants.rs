@@ -79,11 +79,12 @@ macro_rules! invariants {
 invariants! {
     "I1" Answered answers_match_asks, "an answer is to something asked, once, and shows what was asked";
     "I1" Answered one_key_one_answer, "the same command under the same key has the same answer";
+    "I9" Answered rules_are_kept, "a device does nothing that the rules refuse by what it shows itself";
     "I1" Answered acknowledged_once, "what is acknowledged as new was not there before";
     "I4" Acknowledged nothing_overdrawn, "no SIM is overdrawn by what was acknowledged anywhere";
     "I4" Held no_own_share_below_zero, "no device has spent more than its share, whatever it has not heard of";
     "I8" Stepped own_acknowledged_stays, "a device goes on showing what it acknowledged";
-    "I8" Looked every_look_is_answered, "a healed replica shows what it is asked for";
+    "I8" Looked healed_replicas_work, "a healed replica writes, and shows what it is asked for";
     "I1" Healed everything_is_answered, "what was asked of a device that kept its power was answered";
     "I3" Healed nothing_set_aside, "of honest devices no entry is without effect, and none waits";
     "I8" Healed verified_sound, "every chain, signature and total is sound";
@@ -194,6 +195,31 @@ fn one_key_one_answer(answered: &Answered<'_>) -> Found {
     })
 }
 
+/// I9, a refused item leaves the books unchanged, so what must be refused is never acknowledged. Judged by what the
+/// device itself shows in its answer, since what others did apart it cannot know.
+fn rules_are_kept(answered: &Answered<'_>) -> Found {
+    let (Some(ask), None, Ok(answer)) = (answered.ask, answered.used, answered.result) else { return Ok(()) };
+    let books = answered.books;
+    let zero = |text: &str| cents::shown(text) == Ok(0);
+    let recorder = |view: &MovementView| books.movements.get(&view.id).is_none_or(|kept| kept.device == ask.device);
+    let kept = match (&ask.command, answer) {
+        (Command::Grant(request), Answer::Credit(view)) => {
+            let first = books.granted_as(ask.device, view.shop_id, request.reference.as_str());
+            cents::of(request.amount) > 0 && first.is_none_or(|first| first == view.id)
+        }
+        (Command::Pay { amount, .. }, Answer::Credit(view)) => {
+            let positive = cents::typed(amount).is_some_and(|cents| cents > 0);
+            positive && zero(&view.overpaid) && view.status != CreditStatus::Cancelled
+        }
+        (Command::ReversePayment { .. }, Answer::Credit(view)) => view.status != CreditStatus::Cancelled,
+        (Command::Cancel { .. }, Answer::Credit(view)) => zero(&view.paid),
+        (Command::Move { .. }, Answer::Movement(view)) => cents::shown(&view.amount)? > 0,
+        (Command::ValidateCapture { .. } | Command::ReverseMovement { .. }, Answer::Movement(view)) => recorder(view),
+        _ => true,
+    };
+    must(kept, || format!("{}: {:?} is against the rules and was answered {answer:?}", ask.name(), ask.command))
+}
+
 /// I1, "present, once": two grants are never one credit, two movements never one movement.
 fn acknowledged_once(answered: &Answered<'_>) -> Found {
     let (Some(ask), None, Ok(answer)) = (answered.ask, answered.used, answered.result) else { return Ok(()) };
@@ -233,8 +259,9 @@ fn own_acknowledged_stays(proof: &Proof, glimpse: &Glimpse<'_>) -> Found {
     must(proof.is_in(glimpse), || format!("the device acknowledged {proof:?} and does not show it"))
 }
 
-/// I8: a replica that was healed is open, and refuses no look.
-fn every_look_is_answered(looked: &Result<Vec<Shown>, String>) -> Found {
+/// I8, "open() gives acked prefix or a loud error": a replica whose disk failed was opened again by the time all is
+/// healed, and refuses no look.
+fn healed_replicas_work(looked: &Result<Vec<Shown>, String>) -> Found {
     looked.as_ref().map(|_| ()).map_err(Clone::clone)
 }
 

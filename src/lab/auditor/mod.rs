@@ -90,6 +90,8 @@ pub struct Auditor {
     books: Books,
     asks: Asks,
     keys: BTreeMap<(usize, String), KeyUse>,
+    /// Keys that a device may have forgotten, or not: its disk was replaced by an older image.
+    forgotten: BTreeMap<(usize, String), KeyUse>,
     /// By device: what it acknowledged, in order.
     proofs: BTreeMap<usize, Vec<Proof>>,
     /// Devices that were opened again and not yet looked at.
@@ -105,6 +107,7 @@ impl Auditor {
             books: Books::new(cast),
             asks: Asks::default(),
             keys: BTreeMap::new(),
+            forgotten: BTreeMap::new(),
             proofs: BTreeMap::new(),
             reopened: BTreeSet::new(),
         }
@@ -125,6 +128,13 @@ impl Auditor {
     /// A device answered.
     pub fn answered(&mut self, device: usize, ticket: u64, result: &Result<Answer, Refusal>) -> Result<(), Broken> {
         let ask = self.asks.take(device, ticket);
+        if let Some(place) = ask.as_ref().and_then(|ask| Some((device, ask.key.clone()?)))
+            && let Some(known) = self.forgotten.remove(&place)
+            && known.result == *result
+        {
+            self.keys.insert(place, known);
+            return Ok(());
+        }
         let used = ask.as_ref().and_then(|ask| self.keys.get(&(device, ask.key.clone()?)));
         let answered =
             Answered { books: &self.books, ask: ask.as_ref(), ticket, used: used.map(KeyUse::facts), result };
@@ -168,6 +178,14 @@ impl Auditor {
             self.doubt(ask);
         }
         self.reopened.insert(device);
+    }
+
+    /// A device's disk is replaced by an older image of itself: what it acknowledged since, it learns from others again,
+    /// and what its keys were used for since then it does not know.
+    pub fn brought_back(&mut self, device: usize) {
+        self.proofs.remove(&device);
+        let forgotten = self.keys.extract_if(.., |(of, _), _| *of == device);
+        self.forgotten.extend(forgotten);
     }
 
     /// It may have happened; not if it was only asked again.

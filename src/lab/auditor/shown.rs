@@ -48,6 +48,9 @@ impl Shown {
         honest: impl Fn(&DeviceKey) -> bool,
         now: Timestamp,
     ) -> Result<Shown, String> {
+        if let Some(why) = replica.failure() {
+            return Err(format!("device {device} writes nothing any more: {why}"));
+        }
         let mut look = |query: Query| ask(device, replica, now, query);
         let status = match look(Query::Status)? {
             Answer::Status(status) => *status,

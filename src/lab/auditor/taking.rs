@@ -15,7 +15,7 @@ pub fn take(books: &mut Books, asks: &mut Asks, ask: &Ask, answer: &Answer) -> V
     match (&ask.command, answer) {
         (Command::Grant(request), Answer::Credit(view)) => {
             let shop = shop_of(books, request.sim.as_str(), view.shop_id);
-            books.credit_in(view.id, shop, request, false);
+            books.credit_in(view.id, ask.device, shop, request, false);
             proofs.push(Proof::Credit(view.id));
         }
         (Command::Pay { amount, .. }, Answer::Credit(view)) => {
@@ -47,7 +47,7 @@ pub fn take(books: &mut Books, asks: &mut Asks, ask: &Ask, answer: &Answer) -> V
             books.sim_in(sim.to_string(), view.shop_id, opening);
         }
         (command, Answer::Movement(view)) => {
-            if let Some(movement) = recorded(books, command, view, false) {
+            if let Some(movement) = recorded(books, ask, view, false) {
                 books.movement_in(view.id, movement);
             } else {
                 claim_movement(books, asks, view, false);
@@ -103,10 +103,11 @@ fn shop_of(books: &Books, sim: &str, otherwise: ShopId) -> ShopId {
 
 fn claim_credit(books: &mut Books, asks: &mut Asks, view: &CreditView, whole: bool) {
     if !books.credits.contains_key(&view.id)
-        && let Some(Command::Grant(request)) = asks.claim(|ask| ask.grants(view)).map(|ask| ask.command)
+        && let Some(ask) = asks.claim(|ask| ask.grants(view))
+        && let Command::Grant(request) = ask.command
     {
         let shop = shop_of(books, &view.sim, view.shop_id);
-        books.credit_in(view.id, shop, &request, true);
+        books.credit_in(view.id, ask.device, shop, &request, true);
         asks.remember_all(books);
     }
     if !whole {
@@ -139,7 +140,7 @@ fn claim_movement(books: &mut Books, asks: &mut Asks, view: &MovementView, whole
     if !books.movements.contains_key(&view.id)
         && !is_share(view)
         && let Some(ask) = asks.claim(|ask| ask.moves(view))
-        && let Some(movement) = recorded(books, &ask.command, view, true)
+        && let Some(movement) = recorded(books, &ask, view, true)
     {
         books.movement_in(view.id, movement);
     }
@@ -160,11 +161,12 @@ fn claim_movement(books: &mut Books, asks: &mut Asks, view: &MovementView, whole
 }
 
 /// The movement that a command records.
-fn recorded(books: &Books, command: &Command, view: &MovementView, claimed: bool) -> Option<KeptMovement> {
-    let Command::Move { sim, kind, .. } = command else { return None };
+fn recorded(books: &Books, ask: &Ask, view: &MovementView, claimed: bool) -> Option<KeptMovement> {
+    let Command::Move { sim, kind, .. } = &ask.command else { return None };
     let reimbursed = matches!(kind, crate::model::MovementKind::Withdrawal(withdrawal) if withdrawal.reimbursed);
     let (kind, amount, validated) = kept_kind(kind)?;
     Some(KeptMovement {
+        device: ask.device,
         shop: shop_of(books, sim.as_str(), view.shop_id),
         sim: sim.to_string(),
         kind,

@@ -2,15 +2,17 @@
 //! its refusal or `ok`. A refusal writes nothing.
 
 mod codes;
+mod old_ids;
 mod typed;
 
 use std::collections::BTreeSet;
 
 use ucash::ledger::{CreditFilter, Refusal};
 use ucash::membership::{ReadScope, Role};
-use ucash::model::{Capture, CaptureState, Edit, MovementKind, Operator, Reference, ShopId, Timestamp, Withdrawal};
+use ucash::model::{Capture, CaptureState, Edit, MovementKind, Operator, ShopId, Timestamp, Withdrawal};
 use ucash::replica::{Answer, Command, Query};
 
+use self::old_ids::old_ids;
 use self::typed::{add_shop, typed, typed_grant};
 use crate::desk::{
     self, DAY, Desk, Outcome, SIM, START, capture, deposit, invite, join, meet, money, number, request,
@@ -48,9 +50,12 @@ impl Company {
             })
             .unwrap();
         let manager = join(&mut office, "chef", 1, Role::Manager);
-        let counter = join(&mut office, "comptoir", 1, Role::Device);
+        let mut counter = join(&mut office, "comptoir", 1, Role::Device);
         let auditor = join(&mut office, "audit", 1, Role::Auditor);
-        let bukavu = join(&mut office, "agence", 2, Role::Device);
+        let mut bukavu = join(&mut office, "agence", 2, Role::Device);
+        // The counter and Bukavu have all that there is to spend.
+        office.give(&mut counter, "500");
+        office.give_of(OTHER_SIM, &mut bukavu, "200");
         let mut company = Company { office, manager, counter, auditor, bukavu, seen: Vec::new() };
         company.meet();
         company
@@ -174,6 +179,8 @@ fn paying(company: &mut Company) {
     }
     company.counter.cancel("P-OFF").unwrap();
     // Two devices of a shop use one reference apart: both are valid money.
+    company.counter.give(&mut company.manager, "10");
+    company.meet();
     company.manager.grant("TWICE", "10").unwrap();
     company.counter.grant("TWICE", "20").unwrap();
     company.meet();
@@ -387,6 +394,8 @@ fn validating_and_reversing(company: &mut Company) {
         (Counter, Command::Grant(request("ALL", SIM, "550")), "ok"),
         (Counter, reverse_movement(&counted), "insufficient_share"),
         (Counter, desk::cancel("ALL"), "ok"),
+        (Counter, reverse_movement(&counted), "insufficient_share"),
+        (Counter, Command::ReturnCredit { credit: "ALL".to_owned() }, "ok"),
         (Counter, reverse_movement(&counted), "ok"),
         (
             Counter,
@@ -522,44 +531,6 @@ fn clocks_keys_and_cursors(company: &mut Company) {
         assert_eq!(company.counter.ask(query).unwrap_err().code(), expected);
     }
     assert_eq!(company.counter.mark(), before);
-}
-
-/// Rows that an import refuses, which no other command is refused for.
-fn old_ids(company: &mut Company) {
-    let row = |amount: &str| {
-        let grant = ucash::model::Grant {
-            reference: Reference::new("OLD").unwrap(),
-            amount: money(amount),
-            sim: number(SIM),
-            beneficiary: request("X", SIM, "1").beneficiary,
-            agent: None,
-            granted_at: START,
-            due_at: None,
-            notes: None,
-            old_id: Some(17),
-        };
-        let status = ucash::model::CreditStatus::Granted;
-        ucash::replica::ImportRow::Credit(ucash::replica::ImportedCredit {
-            shop: ShopId(1),
-            grant,
-            paid: None,
-            cancelled: None,
-            status,
-        })
-    };
-    for (amount, expected) in [("10", "ok"), ("11", "old_id_taken")] {
-        let command = Command::Import { session: 1, dry_run: false, rows: vec![row(amount)] };
-        let Some(Answer::Imported(outcomes)) = company.check(Office, "import", Ok(command), "ok") else {
-            panic!("no outcomes");
-        };
-        match &outcomes[..] {
-            [ucash::replica::RowOutcome::Refused(refusal)] => {
-                assert_eq!(refusal.code(), expected);
-                company.seen.push(refusal.clone());
-            }
-            other => assert_eq!((other, expected), (&[ucash::replica::RowOutcome::Created][..], "ok")),
-        }
-    }
 }
 
 type Table = fn(&mut Company);
