@@ -38,6 +38,20 @@ const TEXTS = {
   no_sims: ["Aucune SIM dans cette agence.", "No SIM in this shop."],
   inactive: ["inactive", "inactive"],
   this_device: ["dont cet appareil : {amount}", "this device: {amount}"],
+  shares_open: ["Qui détient le reste ?", "Who holds the rest?"],
+  shares_open_label: ["Qui détient le reste de la SIM {sim} ?", "Who holds the rest of SIM {sim}?"],
+  shares_title: ["Parts de la SIM {sim}", "Shares of SIM {sim}"],
+  share_here: ["cet appareil", "this device"],
+  share_connected: ["en contact", "in contact"],
+  share_seen: ["vu le {at}", "seen {at}"],
+  share_never: ["jamais vu", "never seen"],
+  share_closed: ["fermé : un autre appareil prend la suite", "closed: another device takes over"],
+  share_given: ["{amount} en chemin, de {from} à {to}", "{amount} on its way, from {from} to {to}"],
+  share_back: ["{amount} en retour : crédits annulés que tous les appareils ne savent pas encore annulés", "{amount} coming back: cancelled credits, not yet known to be by all devices"],
+  ask_title: ["Demander une part", "Ask for a share"],
+  ask_why: ["Les appareils en contact donnent ce qui manque, aussitôt et d'eux-mêmes.", "Devices in contact give what is lacking, at once and by themselves."],
+  ask_send: ["Demander une part", "Ask for a share"],
+  asked_ok: ["La part demandée est arrivée.", "The share asked for has come."],
   credits: ["Crédits", "Credits"],
   no_credits: ["Aucun crédit ne correspond.", "No credit matches."],
   filter_text: ["Nom, téléphone ou référence entière", "Name, phone or whole reference"],
@@ -116,12 +130,12 @@ const READ_MS = 10000;
 const WRITE_MS = 40000;
 const PAGE_ITEMS = 50;
 const PAGE_ITEMS_MAX = 1000;
-const FORMS = { grant: "granted_ok", pay: "paid_ok", cancel: "cancelled_ok" };
+const FORMS = { grant: "granted_ok", pay: "paid_ok", cancel: "cancelled_ok", ask: "asked_ok" };
 
 const byId = (id) => document.getElementById(id);
 const filters = byId("filters");
-const forms = { grant: byId("grant"), pay: byId("pay"), cancel: byId("cancel") };
-const dialogs = { grant: byId("grant-dialog"), card: byId("card-dialog") };
+const forms = { grant: byId("grant"), pay: byId("pay"), cancel: byId("cancel"), ask: byId("ask") };
+const dialogs = { grant: byId("grant-dialog"), shares: byId("shares-dialog"), card: byId("card-dialog") };
 
 let lang = stored(localStorage, "ucash.lang") === "en" ? "en" : "fr";
 let status = null;
@@ -133,6 +147,9 @@ let credits = [];
 let next = null;
 let listing = 0;
 let card = null;
+let shares = null;
+/** Whether the form to grant a credit is to be taken up again once a share has come. */
+let resume = false;
 let notice = null;
 let outbox = readOutbox();
 let sending = false;
@@ -238,6 +255,7 @@ class Refused extends Error {
     super(problem?.detail ?? t("failed", { status: code }));
     this.status = code;
     this.field = problem?.field;
+    this.lacks = problem?.code === "insufficient_share" ? problem.currency : null;
   }
 }
 
@@ -310,6 +328,7 @@ async function deliver() {
     forms[form].reset();
     if (form === "cancel") byId("cancel-part").open = false;
     if (form === "grant" && location.hash === "#grant") leave();
+    if (form === "ask" && resume) location.hash = "#grant";
     if (form !== "grant" && card?.id === credit?.id) forms.pay.dataset.for = "";
     refresh();
   } catch (error) {
@@ -317,6 +336,7 @@ async function deliver() {
     if (error instanceof Refused && error.status < 500) {
       keepOutbox(null);
       notice = { kind: "error", text: error.message };
+      if (form === "grant" && error.lacks) notice.lacks = { sim: forms.grant.elements.sim.value, currency: error.lacks };
       markField(forms[form], error.field);
     } else {
       notice = error instanceof Refused ? { kind: "unanswered", text: `${error.message} ` } : null;
@@ -332,7 +352,7 @@ async function deliver() {
 function keepFocus(form) {
   if (document.activeElement !== document.body) return;
   const dialog = forms[form].closest("dialog[open]");
-  const wrong = dialog?.querySelector("[aria-invalid]") ?? dialog?.querySelector(".notice button");
+  const wrong = dialog?.querySelector("[aria-invalid]") ?? dialog?.querySelector(".notice button, .notice .button");
   (wrong ?? dialog?.querySelector(".close"))?.focus();
 }
 
@@ -356,6 +376,7 @@ function showNotice() {
       retry.addEventListener("click", deliver);
       parts.push(retry);
     }
+    if (notice?.lacks && !waiting && !place.closest("#shares-dialog")) parts.push(askLink(notice.lacks.sim));
     place.replaceChildren(...parts);
     if (text && !sending && place.closest("dialog")?.open) place.scrollIntoView({ block: "nearest" });
   }
@@ -365,6 +386,14 @@ function showNotice() {
 function clearNotice() {
   notice = null;
   showNotice();
+}
+
+/** Where to ask for a share of a SIM, and then to go on with the credit. */
+function askLink(sim) {
+  const link = element("a", t("ask_title"), "button");
+  link.href = sharesHash(sim);
+  link.addEventListener("click", () => { resume = true; });
+  return link;
 }
 
 // ---- Status ----
@@ -425,7 +454,7 @@ function showStatus() {
 async function refresh() {
   const digest = status?.state_digest ?? "";
   try {
-    await Promise.all([loadSims(), loadCredits(true), card && loadCard(card.id)]);
+    await Promise.all([loadSims(), loadCredits(true), card && loadCard(card.id), shares && loadShares(shares.sim)]);
     shown = digest;
   } catch (error) {
     shown = "";
@@ -448,7 +477,9 @@ async function loadSims() {
 }
 
 function showSims() {
-  byId("sims").replaceChildren(...sims.map((sim) => {
+  const list = byId("sims");
+  const focused = list.contains(document.activeElement) ? document.activeElement.hash : null;
+  list.replaceChildren(...sims.map((sim) => {
     const accounts = Object.entries(sim.balances).map(([currency, account]) => holding("div", [
       element("dt", currency),
       element("dd", money(account.available), "money"),
@@ -457,13 +488,65 @@ function showSims() {
     ]));
     const name = [element("span", sim.sim, "money"), element("span", sim.operator, "soft")];
     if (!sim.active) name.push(element("span", t("inactive"), "badge"));
-    return holding("li", [holding("p", name, "name"), holding("dl", accounts, "accounts")]);
+    const isSplit = Object.values(sim.balances).some((account) => account.this_device !== account.available);
+    return holding("li", [holding("p", name, "name"), holding("dl", accounts, "accounts"), isSplit && sharesLink(sim.sim)]);
   }));
+  if (focused) [...list.querySelectorAll("a")].find((link) => link.hash === focused)?.focus();
   byId("no-sims").hidden = sims.length > 0;
   fillChoice(filters.elements.sim, [["", t("all_sims")], ...sims.map((sim) => [sim.sim, `${sim.sim} ${sim.operator}`])]);
   const usable = sims.filter((sim) => sim.active);
   fillChoice(forms.grant.elements.sim, usable.map((sim) => [sim.sim, `${sim.operator} ${sim.sim}`]));
   showSpendable();
+}
+
+// ---- Shares of a SIM ----
+
+function sharesHash(sim) {
+  return `#shares/${encodeURIComponent(sim)}`;
+}
+
+function sharesLink(sim) {
+  const link = element("a", t("shares_open"), "more");
+  link.href = sharesHash(sim);
+  link.setAttribute("aria-label", t("shares_open_label", { sim }));
+  return link;
+}
+
+async function loadShares(sim) {
+  const view = await ask(`sims/${encodeURIComponent(sim)}/shares`);
+  if (decodeURIComponent(location.hash.slice(1)) !== `shares/${sim}`) return;
+  shares = { sim, view };
+  showShares();
+  if (dialogs.shares.open) return;
+  dialogs.shares.showModal();
+  forms.ask.elements.ask.focus();
+}
+
+function showShares() {
+  const { view } = shares;
+  byId("shares-title").textContent = t("shares_title", { sim: view.sim });
+  byId("shares-facts").replaceChildren(...Object.entries(view.shares).flatMap(([currency, holders]) => {
+    const back = view.coming_back[currency] ?? "0.00";
+    const lines = [
+      ...holders.map((holder) => holding("li", [
+        element("span", holder.device, "name"),
+        element("span", money(holder.share, currency), "money"),
+        element("span", shareState(holder), "soft"),
+      ])),
+      ...(view.on_the_way[currency] ?? []).map(({ from, to, amount }) => holding("li", [
+        element("span", t("share_given", { from, to, amount: money(amount, currency) }), "soft"),
+      ])),
+      !isZero(back) && holding("li", [element("span", t("share_back", { amount: money(back, currency) }), "soft")]),
+    ];
+    return [element("h3", currency), holding("ul", lines, "lines shares")];
+  }));
+}
+
+function shareState(holder) {
+  if (holder.closed) return t("share_closed");
+  if (holder.this_device) return t("share_here");
+  if (holder.connected) return t("share_connected");
+  return holder.last_seen ? t("share_seen", { at: moment(holder.last_seen) }) : t("share_never");
 }
 
 function fillChoice(select, choices) {
@@ -640,17 +723,24 @@ function eventDetails(event, credit) {
 /** What the address names is open: a credit, the form to grant one, or neither. */
 function go() {
   const name = decodeURIComponent(location.hash.slice(1));
-  if (!outbox) notice = notice?.kind === "done" ? notice : null;
+  const asksForShare = name.startsWith("shares/");
+  // Why a share is asked for stays in sight meanwhile.
+  if (!outbox && notice?.kind !== "done" && !(asksForShare && notice?.lacks)) notice = null;
   showNotice();
   if (name !== "grant" && dialogs.grant.open) dialogs.grant.close();
   if (name === card?.id && dialogs.card.open) return;
-  if (dialogs.card.open) dialogs.card.close();
+  for (const dialog of [dialogs.card, dialogs.shares]) if (dialog.open) dialog.close();
   card = null;
+  shares = null;
   forms.pay.reset();
   forms.cancel.reset();
   forms.pay.dataset.for = "";
   byId("cancel-part").open = false;
+  forms.ask.reset();
+  if (notice?.lacks) forms.ask.elements.currency.value = notice.lacks.currency;
+  if (!asksForShare && name !== "grant") resume = false;
   if (name === "grant") openGrant();
+  else if (asksForShare) attempt(() => loadShares(name.slice("shares/".length)));
   else if (name.startsWith("cr_")) attempt(() => loadCard(name));
 }
 
@@ -661,7 +751,8 @@ function leave() {
 }
 
 function openGrant() {
-  clearNotice();
+  if (!resume) clearNotice();
+  resume = false;
   const { reference } = forms.grant.elements;
   if (!reference.value) reference.value = newReference();
   fillAgents();
@@ -681,7 +772,7 @@ function newReference() {
 function fillAgents() {
   for (const form of Object.values(forms)) {
     const { agent } = form.elements;
-    if (!agent.value) agent.value = stored(localStorage, "ucash.agent") ?? "";
+    if (agent && !agent.value) agent.value = stored(localStorage, "ucash.agent") ?? "";
   }
 }
 
@@ -689,7 +780,7 @@ function fillAgents() {
 function read(form) {
   const body = {};
   for (const [name, typed] of new FormData(form)) {
-    const value = name === "amount" ? typedAmount(typed) : typed.trim();
+    const value = name === "amount" || name === "ask" ? typedAmount(typed) : typed.trim();
     if (value === "") continue;
     const [outer, inner] = name.split(".");
     if (inner) (body[outer] ??= {})[inner] = value;
@@ -708,6 +799,7 @@ function showTexts() {
   showSims();
   if (shown) showCredits();
   if (card) showCard();
+  if (shares) showShares();
   showNotice();
 }
 
@@ -747,6 +839,10 @@ function begin() {
       if (card) send(name, `credits/${encodeURIComponent(card.id)}/${end}`, read(forms[name]));
     });
   }
+  forms.ask.addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (shares) send("ask", `sims/${encodeURIComponent(shares.sim)}/share-requests`, read(forms.ask));
+  });
   for (const dialog of Object.values(dialogs)) {
     dialog.querySelector(".close").addEventListener("click", leave);
     dialog.addEventListener("cancel", (event) => {

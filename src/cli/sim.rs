@@ -53,7 +53,7 @@ pub(super) enum Sim {
         #[arg(long, requires = "moved")]
         currency: Option<String>,
         /// À qui donner : le nom ou la clé d'un appareil.
-        #[arg(long, value_name = "APPAREIL", requires = "give")]
+        #[arg(long, value_name = "APPAREIL", requires = "give", conflicts_with = "ask")]
         to: Option<String>,
     },
     /// Faire passer une SIM à une autre agence, avec tout son solde (depuis un appareil qui le détient en entier).

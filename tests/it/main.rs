@@ -57,6 +57,8 @@ mod rules;
 mod samples;
 mod seats;
 mod set_aside;
+#[cfg(feature = "node")]
+mod share_faces;
 mod shares;
 mod store_conformance;
 #[cfg(feature = "node")]
