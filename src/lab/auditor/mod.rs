@@ -236,8 +236,12 @@ impl Auditor {
     ) -> Result<(), Broken> {
         let shops = self.books.shops();
         let honest = |device: &DeviceKey| self.books.is_honest(device);
-        let read = |(device, replica): &mut (usize, &mut Replica<S>)| Shown::of(*device, replica, &shops, honest, now);
-        let shown: Result<Vec<Shown>, String> = replicas.iter_mut().map(read).collect();
+        // Those that hold the same compare equal below: it is enough that the first and the last prove it in full.
+        let last = replicas.len().saturating_sub(1);
+        let read = |(place, (device, replica)): (usize, &mut (usize, &mut Replica<S>))| {
+            Shown::of(*device, replica, &shops, honest, place == 0 || place == last, now)
+        };
+        let shown: Result<Vec<Shown>, String> = replicas.iter_mut().enumerate().map(read).collect();
         self.check(|check| match check {
             Check::Looked(check) => Some(check(&shown)),
             _ => None,

@@ -23,8 +23,8 @@ pub struct Shown {
     pub device: usize,
     /// The node at a glance.
     pub status: StatusView,
-    /// What its verification found.
-    pub verified: VerifyView,
+    /// What its verification found, if it was asked to verify.
+    pub verified: Option<VerifyView>,
     /// The entries it keeps without effect.
     pub set_aside: Vec<String>,
     /// Its credits.
@@ -46,6 +46,7 @@ impl Shown {
         replica: &mut Replica<S>,
         shops: &[ShopId],
         honest: impl Fn(&DeviceKey) -> bool,
+        thoroughly: bool,
         now: Timestamp,
     ) -> Result<Shown, String> {
         if let Some(why) = replica.failure() {
@@ -56,9 +57,10 @@ impl Shown {
             Answer::Status(status) => *status,
             other => return Err(strange(device, "the status", &other)),
         };
-        let verified = match look(Query::Verify)? {
-            Answer::Verified(verified) => verified,
-            other => return Err(strange(device, "a verification", &other)),
+        let verified = match thoroughly.then(|| look(Query::Verify)).transpose()? {
+            Some(Answer::Verified(verified)) => Some(verified),
+            Some(other) => return Err(strange(device, "a verification", &other)),
+            None => None,
         };
         let sims = match look(Query::Sims { shop: None })? {
             Answer::Sims(page) => page.items,

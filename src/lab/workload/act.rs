@@ -47,6 +47,8 @@ pub enum Act {
     BothPayAll,
     /// Two devices: one takes payment of a credit, the other calls it off.
     PayAndCancel,
+    /// Two devices: each takes the same payment back.
+    BothReverse,
     /// Two devices: each grants under the same reference.
     OneReference,
     /// Two devices: each grants nearly all that one SIM holds.
@@ -65,7 +67,7 @@ pub enum Act {
 
 impl Act {
     /// Every kind.
-    pub const ALL: [Act; 28] = [
+    pub const ALL: [Act; 29] = [
         Act::Grant,
         Act::PayPart,
         Act::PayRest,
@@ -87,6 +89,7 @@ impl Act {
         Act::Several,
         Act::BothPayAll,
         Act::PayAndCancel,
+        Act::BothReverse,
         Act::OneReference,
         Act::Overdraw,
         Act::GiveShare,
@@ -130,8 +133,8 @@ const SIMPLE: [(Act, u32); 20] = [
 const COMPOUND: [(Act, u32); 4] = [(Act::Retry, 40), (Act::KeyReused, 8), (Act::TwiceAtOnce, 20), (Act::Several, 30)];
 
 /// What two devices do at once.
-const RACES: [(Act, u32); 4] =
-    [(Act::BothPayAll, 3), (Act::PayAndCancel, 3), (Act::OneReference, 2), (Act::Overdraw, 2)];
+const RACES: [(Act, u32); 5] =
+    [(Act::BothPayAll, 3), (Act::PayAndCancel, 3), (Act::BothReverse, 2), (Act::OneReference, 2), (Act::Overdraw, 2)];
 
 /// What one device does by itself.
 pub(super) fn draw_one(draw: &mut Draw) -> Act {

@@ -3,7 +3,9 @@
 use crate::lab::Draw;
 use crate::lab::workload::{Act, Counter, cents_of, decimal, money};
 use crate::ledger::{CreditFilter, CreditOrder, CreditRequest};
-use crate::model::{Beneficiary, BeneficiaryKind, Credit, CreditStatus, Edit, PaymentMode, Reference, SimNumber};
+use crate::model::{
+    Beneficiary, BeneficiaryKind, Credit, CreditStatus, Edit, PaymentId, PaymentMode, Reference, SimNumber,
+};
 use crate::money::Currency;
 use crate::replica::Command;
 
@@ -27,7 +29,7 @@ impl Counter<'_> {
         found
     }
 
-    fn pick_credit(&mut self, fits: impl Fn(&Credit) -> bool) -> Option<Credit> {
+    pub(super) fn pick_credit(&mut self, fits: impl Fn(&Credit) -> bool) -> Option<Credit> {
         let found: Vec<Credit> = self.credits().into_iter().filter(|credit| fits(credit)).cloned().collect();
         self.draw.pick(&found).cloned()
     }
@@ -84,7 +86,7 @@ impl Counter<'_> {
         }))
     }
 
-    fn pay(&mut self, credit: &Credit, cents: i64) -> Command {
+    pub(super) fn pay(&mut self, credit: &Credit, cents: i64) -> Command {
         // People name a credit by its reference; programs by its id.
         let id = credit.id.to_string();
         let credit = if self.draw.permille(300) { credit.reference.to_string() } else { id };
@@ -119,12 +121,16 @@ impl Counter<'_> {
     }
 
     pub(super) fn reverse_payment(&mut self) -> Option<Command> {
-        let stands = |credit: &Credit| credit.payments.iter().any(|payment| !payment.reversed);
-        let credit = self.pick_credit(|credit| credit.status != CreditStatus::Cancelled && stands(credit))?;
+        let credit = self.pick_credit(may_reverse)?;
         let payments: Vec<_> = credit.payments.iter().filter(|payment| !payment.reversed).collect();
-        let payment = self.draw.pick(&payments)?.id.to_string();
+        let payment = self.draw.pick(&payments)?.id;
+        Some(self.reverse_of(&credit, payment))
+    }
+
+    pub(super) fn reverse_of(&mut self, credit: &Credit, payment: PaymentId) -> Command {
+        let payment = payment.to_string();
         let why = "saisi deux fois".to_owned();
-        Some(Command::ReversePayment { credit: credit.id.to_string(), payment, why, agent: self.agent() })
+        Command::ReversePayment { credit: credit.id.to_string(), payment, why, agent: self.agent() }
     }
 
     pub(super) fn cancel(&mut self) -> Option<Command> {
@@ -132,7 +138,7 @@ impl Counter<'_> {
         Some(self.cancel_of(&credit))
     }
 
-    fn cancel_of(&mut self, credit: &Credit) -> Command {
+    pub(super) fn cancel_of(&mut self, credit: &Credit) -> Command {
         Command::Cancel { credit: credit.id.to_string(), why: "le client renonce".to_owned(), agent: self.agent() }
     }
 
@@ -175,6 +181,13 @@ impl Counter<'_> {
         Some(self.cancel_of(&credit))
     }
 
+    pub(super) fn reverse_for_race(&mut self, race: &Draw) -> Option<Command> {
+        let credit = self.credit_for_race(race, may_reverse)?;
+        let payments = credit.payments.iter().filter(|payment| !payment.reversed).map(|payment| payment.id);
+        let payment = payments.min_by_key(|id| race.child(&id.to_string()).bits())?;
+        Some(self.reverse_of(&credit, payment))
+    }
+
     pub(super) fn grant_for_race(&mut self, race: &Draw) -> Option<Command> {
         let sim = self.draw.pick(&self.sims()).cloned()?;
         let currency = self.currency();
@@ -191,6 +204,11 @@ impl Counter<'_> {
         let reference = format!("O{}-{}.{}", self.shop, self.moment, self.asked);
         self.grant_of(&reference, sim, currency, cents)
     }
+}
+
+/// Whether a payment of it may be taken back.
+fn may_reverse(credit: &Credit) -> bool {
+    credit.status != CreditStatus::Cancelled && credit.payments.iter().any(|payment| !payment.reversed)
 }
 
 /// Whether something remains to be paid.

@@ -212,6 +212,7 @@ impl Counter<'_> {
             | Act::Several
             | Act::BothPayAll
             | Act::PayAndCancel
+            | Act::BothReverse
             | Act::OneReference
             | Act::Overdraw => None,
         }
@@ -222,6 +223,7 @@ impl Counter<'_> {
         let command = match (act, side) {
             (Act::PayAndCancel, 0) => self.cancel_for_race(race),
             (Act::BothPayAll | Act::PayAndCancel, _) => self.pay_for_race(race, act),
+            (Act::BothReverse, _) => self.reverse_for_race(race),
             (Act::OneReference, _) => self.grant_for_race(race),
             _ => self.overdraw_for_race(race),
         };

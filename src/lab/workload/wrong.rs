@@ -1,7 +1,7 @@
 //! What people ask that must be refused.
 
 use crate::lab::workload::{Counter, cents_of, credits, decimal};
-use crate::model::{PaymentMode, SimNumber};
+use crate::model::{Credit, CreditStatus, PaymentMode, SimNumber};
 use crate::money::Currency;
 use crate::replica::Command;
 
@@ -13,7 +13,7 @@ impl Counter<'_> {
         let any = any.unwrap_or_else(|| "cr_aaaaaaaaaaaaaaaa".to_owned());
         let why = "par erreur".to_owned();
         let reference = format!("W{}-{}.{}", self.shop, self.moment, self.asked);
-        match self.draw.below(10) {
+        match self.draw.below(15) {
             0 => {
                 // A cent more than remains.
                 let open = self.credits().into_iter().find(|credit| credits::is_open(credit)).cloned()?;
@@ -34,6 +34,30 @@ impl Counter<'_> {
                 // A reference that is taken, written otherwise.
                 let taken = self.credits().into_iter().next()?.reference.to_string().to_lowercase();
                 self.grant_of(&format!("  {taken} "), sim?, Currency::Usd, 1)
+            }
+            9 => {
+                // Fault F14 of the replaced system: somebody paid, and it is called off all the same.
+                let paid = self.pick_credit(|credit| !credit.paid.value().is_zero())?;
+                Some(self.cancel_of(&paid))
+            }
+            10 => {
+                let over = self.pick_credit(|credit| credit.status == CreditStatus::Cancelled)?;
+                Some(self.pay(&over, 1_00))
+            }
+            11 => {
+                let over = self.pick_credit(|credit| credit.status == CreditStatus::Cancelled)?;
+                Some(self.cancel_of(&over))
+            }
+            12 => {
+                let reversed = |credit: &Credit| credit.payments.iter().any(|payment| payment.reversed);
+                let credit = self.pick_credit(reversed)?;
+                let payment = credit.payments.iter().find(|payment| payment.reversed)?.id;
+                Some(self.reverse_of(&credit, payment))
+            }
+            13 => {
+                // An opening balance is no movement that somebody recorded.
+                let opening = self.book.movements_of(&sim?, None).last()?.id.to_string();
+                Some(Command::ReverseMovement { movement: opening, why, agent: None })
             }
             _ => {
                 let payment = "pm_aaaaaaaaaaaaaaaa".to_owned();

@@ -145,8 +145,8 @@ const BREAKINGS: &[(&str, Breaking)] = &[
     }),
     ("nothing_set_aside", || doctored(|shown| shown[1].set_aside.push("entry 3".to_owned()))),
     ("nothing_set_aside", || doctored(|shown| shown[3].status.waiting = 1)),
-    ("verified_sound", || doctored(|shown| shown[2].verified.sound = false)),
-    ("verified_sound", || doctored(|shown| shown[2].verified.credits += 1)),
+    ("verified_sound", || doctored(|shown| shown[2].verified.as_mut().expect("verified").sound = false)),
+    ("verified_sound", || doctored(|shown| shown[2].verified.as_mut().expect("verified").credits += 1)),
     ("acknowledged_is_shown_once", || {
         // A replica that has not heard of the last credit.
         let mut table = day();
@@ -154,8 +154,9 @@ const BREAKINGS: &[(&str, Breaking)] = &[
         table.ask(0, grant("A9", "1 USD"));
         let now = table.now;
         let shops = table.cast.shops.clone();
-        let shown: Vec<Shown> =
-            (0..4).map(|seat| Shown::of(seat, table.replica(seat), &shops, |_| true, now).expect("shown")).collect();
+        let shown: Vec<Shown> = (0..4)
+            .map(|seat| Shown::of(seat, table.replica(seat), &shops, |_| true, true, now).expect("shown"))
+            .collect();
         table.auditor.judge(&shown)
     }),
     ("acknowledged_is_shown_once", || doctored(|shown| drop(credit(shown, 1, "A1").payments.pop()))),
@@ -165,7 +166,7 @@ const BREAKINGS: &[(&str, Breaking)] = &[
         doctored(|shown| {
             let again = credit(shown, 0, "A1").clone();
             shown[0].credits.push(again);
-            shown[0].verified.credits += 1;
+            shown[0].verified.as_mut().expect("verified").credits += 1;
             shown[0].status.credits += 1;
         })
     }),
@@ -203,7 +204,7 @@ const BREAKINGS: &[(&str, Breaking)] = &[
         doctored(|shown| {
             let foreign = credit(shown, 0, "A1").clone();
             shown[3].credits.push(foreign);
-            shown[3].verified.credits += 1;
+            shown[3].verified.as_mut().expect("verified").credits += 1;
             shown[3].status.credits += 1;
         })
     }),

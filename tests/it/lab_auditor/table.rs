@@ -288,7 +288,7 @@ impl Table {
     pub fn shown(&mut self) -> Vec<Shown> {
         self.meet_all();
         let (now, shops) = (self.now, self.cast.shops.clone());
-        (0..4).map(|seat| Shown::of(seat, self.replica(seat), &shops, |_| true, now).expect("shown")).collect()
+        (0..4).map(|seat| Shown::of(seat, self.replica(seat), &shops, |_| true, true, now).expect("shown")).collect()
     }
 }
 
