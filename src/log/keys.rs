@@ -32,7 +32,10 @@ impl SigningKey {
 
     /// Signs a message for that purpose; a signature for one purpose is none for another.
     pub fn sign(&self, purpose: &str, message: &[u8]) -> Signature {
-        self.0.sign(&bound(purpose, message)).to_bytes()
+        let message = bound(purpose, message);
+        let signature = self.0.sign(&message).to_bytes();
+        remember(|| fingerprint(&self.public(), &message, &signature));
+        signature
     }
 }
 
@@ -46,24 +49,26 @@ impl std::fmt::Debug for SigningKey {
 /// signature.
 pub fn verify(signer: &DeviceKey, purpose: &str, message: &[u8], signature: &Signature) -> bool {
     let message = bound(purpose, message);
-    let asked = VERIFIED.with_borrow(|known| {
-        known.as_ref().map(|_| {
-            let mut hasher = blake3::Hasher::new();
-            hasher.update(&signer.0).update(signature).update(&message);
-            *hasher.finalize().as_bytes()
-        })
+    let known = VERIFIED.with_borrow(|known| {
+        known.as_ref().is_some_and(|known| known.contains(&fingerprint(signer, &message, signature)))
     });
-    if asked
-        .is_some_and(|asked| VERIFIED.with_borrow(|known| known.as_ref().is_some_and(|known| known.contains(&asked))))
-    {
+    if known {
         return true;
     }
     let Ok(key) = VerifyingKey::from_bytes(&signer.0) else { return false };
     let right = key.verify_strict(&message, &ed25519_dalek::Signature::from_bytes(signature)).is_ok();
-    if let Some(asked) = asked.filter(|_| right) {
-        VERIFIED.with_borrow_mut(|known| known.as_mut().map(|known| known.insert(asked)));
+    if right {
+        remember(|| fingerprint(signer, &message, signature));
     }
     right
+}
+
+fn fingerprint(signer: &DeviceKey, message: &[u8], signature: &Signature) -> [u8; 32] {
+    *blake3::Hasher::new().update(&signer.0).update(signature).update(message).finalize().as_bytes()
+}
+
+fn remember(fingerprint: impl FnOnce() -> [u8; 32]) {
+    VERIFIED.with_borrow_mut(|known| known.as_mut().map(|known| known.insert(fingerprint())));
 }
 
 thread_local! {
