@@ -50,7 +50,7 @@ impl Book {
             None => share,
             Some(closing) => {
                 let cents =
-                    self.shares.pot(&id).map_or(0, |pot| pot.left_behind(&holder, closing.end, &closing.successor));
+                    self.shares.pot(&id).map_or(0, |pot| pot.left_behind(&holder, closing.end, shop, &self.closings));
                 Balance::from_cents(cents, currency)
             }
         };
@@ -77,7 +77,8 @@ impl Book {
     /// Gifts that a successor has to bear: made beyond the end of a log that it took over, and taken.
     pub fn gifts_to_bear(&self, shop: ShopId, by: &Holder) -> Vec<MovementId> {
         let mut found = Vec::new();
-        for closing in self.closings.ends(shop).filter(|closing| closing.successor == *by) {
+        let acts_for = self.acts_for(shop, *by);
+        for closing in self.closings.ends(shop).filter(|closing| acts_for.contains(&closing.successor)) {
             let Some(until) = self.shares.taken_over(shop, *by, closing.of) else { continue };
             for id in self.shares.pots(Some(shop)) {
                 found.extend(self.shares.pot(id).into_iter().flat_map(|pot| pot.to_bear(&closing.of, until, by)));

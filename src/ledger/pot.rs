@@ -182,10 +182,18 @@ impl Pot {
         })
     }
 
-    /// What a closed log held at its end and its successor has not taken over.
-    pub fn left_behind(&self, of: &Holder, end: u64, successor: &Holder) -> i128 {
+    /// What a closed log held at its end and nobody has taken over.
+    pub fn left_behind(&self, of: &Holder, end: u64, shop: ShopId, rules: &Rules) -> i128 {
         let Some(account) = self.accounts.get(of) else { return 0 };
-        let taken = self.accounts.get(successor).and_then(|account| account.taken_over.get(of)).copied().unwrap_or(0);
+        let counts = |holder: &Holder, number: u64| rules.end(shop, holder).is_none_or(|closing| number <= closing.end);
+        let taken = self.accounts.iter().flat_map(|(holder, account)| {
+            let here = account.events.iter().filter(move |event| counts(holder, event.number));
+            here.filter_map(|event| match event.deed {
+                Deed::TakeOver { of: whom, end } if whom == *of && account.taken_over.contains_key(of) => Some(end),
+                _ => None,
+            })
+        });
+        let taken = taken.max().unwrap_or(0);
         let within = account.events.iter().filter(|event| event.number > taken && event.number <= end);
         within.map(|event| event.delta).sum()
     }
@@ -210,6 +218,13 @@ impl Pot {
             let account = self.accounts.get(of);
             return account
                 .is_none_or(|account| account.events.get(account.settled).is_none_or(|next| next.number > *end));
+        }
+        if let Deed::Bear { gift } = deed {
+            // Whoever took it is settled first: what nobody took is not to be borne.
+            let taking = |event: &Event| matches!(event.deed, Deed::Take { gift: taken } if taken == *gift);
+            if self.accounts.values().any(|account| account.events[account.settled..].iter().any(taking)) {
+                return false;
+            }
         }
         let Some(item) = deed.about().and_then(|id| self.items.get(&id)) else { return true };
         let account = self.accounts.get(&item.by.holder);
@@ -309,9 +324,10 @@ impl Pot {
             }
             Deed::Bear { gift } => {
                 let item = self.items.get(&ItemId::Movement(gift))?;
-                let until = account.taken_over.get(&item.by.holder)?;
-                let beyond = matches!(item.kind, Kind::Gift { .. }) && item.by.number > *until;
-                (beyond && !self.has_done(at.holder, Act::Bear(gift))).then_some(-item.cents)
+                let until = self.taken_until(at.holder, item.by.holder)?;
+                let beyond = matches!(item.kind, Kind::Gift { .. }) && item.by.number > until;
+                let taken = item.standing.taken_by.is_some();
+                (beyond && taken && !self.has_done(at.holder, Act::Bear(gift))).then_some(-item.cents)
             }
             Deed::Validate { movement } => {
                 let item = self.items.get(&ItemId::Movement(movement))?;
@@ -370,6 +386,30 @@ impl Pot {
         covered && (gift.by.number <= closing.end || excused)
     }
 
+    /// Up to which entry a holder has taken over another, itself or by one whom it took over.
+    fn taken_until(&self, by: Holder, of: Holder) -> Option<u64> {
+        self.taken_until_within(by, of, u64::MAX, 0)
+    }
+
+    fn taken_until_within(&self, by: Holder, of: Holder, end: u64, depth: usize) -> Option<u64> {
+        let account = self.accounts.get(&by)?;
+        if account.taken_over.is_empty() || depth > self.accounts.len() {
+            return None;
+        }
+        let within = account.events[..account.settled].iter().take_while(|event| event.number <= end);
+        let found = within.filter_map(|event| match event.deed {
+            Deed::TakeOver { of: whom, end: until } if account.taken_over.contains_key(&whom) => {
+                if whom == of {
+                    Some(until)
+                } else {
+                    self.taken_until_within(whom, of, until, depth + 1)
+                }
+            }
+            _ => None,
+        });
+        found.max()
+    }
+
     /// What a succession brings: all that the closed log did to its share up to the end, less what was taken over
     /// before, and less what the successor did itself in the meantime.
     fn weigh_succession(
@@ -382,8 +422,11 @@ impl Pot {
     ) -> Option<i128> {
         let (shop, rules) = rules?;
         let closing = rules.end(shop, &of)?;
-        let from = account.taken_over.get(&of).copied();
-        let named = closing.successor == by || planted::is(Bug::TwoSuccessors);
+        // Or whom the named one left all it had to, before it came to take over.
+        let named = closing.successor == by
+            || account.taken_over.contains_key(&closing.successor)
+            || planted::is(Bug::TwoSuccessors);
+        let from = self.taken_until(by, of);
         let again = from.is_some_and(|from| end <= from) && !planted::is(Bug::TakesOverTwice);
         if !named || again || end > closing.end {
             return None;

@@ -96,10 +96,21 @@ impl Shares {
         }
     }
 
-    /// Up to which entry of that log that holder has taken over what it held.
+    /// Up to which entry of that log that holder has taken over what it held, itself or by one whom it succeeded.
     pub fn taken_over(&self, shop: ShopId, by: Holder, of: Holder) -> Option<u64> {
-        let all = self.successions.get(&shop)?.iter();
-        all.filter(|(at, (whose, _))| at.holder == by && *whose == of).map(|(_, (_, end))| *end).max()
+        self.taken_over_within(shop, by, of, u64::MAX, 0)
+    }
+
+    fn taken_over_within(&self, shop: ShopId, by: Holder, of: Holder, end: u64, depth: usize) -> Option<u64> {
+        let all = self.successions.get(&shop)?;
+        if depth > all.len() {
+            return None;
+        }
+        let here = all.iter().filter(|(at, _)| at.holder == by && at.number <= end);
+        let found = here.filter_map(|(_, (whom, until))| {
+            if *whom == of { Some(*until) } else { self.taken_over_within(shop, *whom, of, *until, depth + 1) }
+        });
+        found.max()
     }
 
     /// Those for whom that holder has taken over, itself among them: it may do what they might.

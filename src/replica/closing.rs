@@ -20,26 +20,60 @@ impl<S: Store> Replica<S> {
         insist: bool,
     ) -> Result<Answer, CommandError> {
         let device = self.find_device(device)?;
-        let name = self.fold.registry.name_of(&device);
-        let member = self.fold.registry.standing(&device);
-        let shop = member.map(|(shop, ..)| shop).ok_or_else(|| Refusal::UnknownDevice { key: name.clone() })?;
-        let by_authority = self.check_keeper(shop, &device)?;
-        let targets = self.to_close(shop, &device);
-        if targets.is_empty() {
-            return Err(Refusal::NothingToClose { device: name }.into());
+        let successor = successor.map(|key| self.find_device(key)).transpose()?;
+        let mut view: Option<ClosingView> = None;
+        let mut refused = None;
+        // Where it only imported or helped out it may hold a share too.
+        for shop in self.shops_of(&device) {
+            match self.close_in(now, shop, &device, successor, insist) {
+                Ok(one) => match &mut view {
+                    Some(view) => view.and_elsewhere(one),
+                    None => view = Some(one),
+                },
+                Err(CommandError::Refused(refusal)) => drop(refused.get_or_insert(refusal)),
+                Err(failed) => return Err(failed),
+            }
         }
-        let successor = match successor {
-            Some(key) => self.find_device(key)?,
-            None if device != self.device() => self.device(),
-            None => return Err(Refusal::CannotSucceed { device: name }.into()),
+        match (view, refused) {
+            (Some(view), _) => Ok(Answer::Closing(view)),
+            (None, Some(refusal)) => Err(CommandError::Refused(refusal)),
+            (None, None) => Err(Refusal::NothingToClose { device: self.fold.registry.name_of(&device) }.into()),
+        }
+    }
+
+    /// The shops in which a device is closed: its own, and by the authority also those in which it helped out.
+    fn shops_of(&self, device: &DeviceKey) -> Vec<ShopId> {
+        let own = self.fold.registry.standing(device).map(|(shop, ..)| shop);
+        let others = self.fold.book.shops().keys().copied().filter(|shop| Some(*shop) != own);
+        let wrote = |shop: &ShopId| {
+            self.identity.authority_key.is_some()
+                && self.logs.of_scope(Scope::Shop(*shop)).any(|(log, head)| log.device == *device && head.number > 0)
         };
-        let cannot = || Refusal::CannotSucceed { device: self.fold.registry.name_of(&successor) };
+        own.into_iter().chain(others.filter(wrote)).collect()
+    }
+
+    fn close_in(
+        &mut self,
+        now: Timestamp,
+        shop: ShopId,
+        device: &DeviceKey,
+        successor: Option<DeviceKey>,
+        insist: bool,
+    ) -> Result<ClosingView, CommandError> {
+        let by_authority = self.check_keeper(shop, device)?;
+        let targets = self.to_close(shop, device);
+        let name = |device: &DeviceKey| self.fold.registry.name_of(device);
+        if targets.is_empty() {
+            return Err(Refusal::NothingToClose { device: name(device) }.into());
+        }
+        let successor = successor.unwrap_or_else(|| self.device());
+        let cannot = Refusal::CannotSucceed { device: name(&successor) };
+        if !self.fold.registry.may_write(&successor, Scope::Shop(shop)) {
+            return Err(cannot.into());
+        }
         let heir = self.holder_of(shop, &successor)?;
         if targets.contains(&heir) || !self.fold.book.closings().is_open(&heir) {
-            return Err(cannot().into());
-        }
-        if !self.fold.registry.may_write(&successor, Scope::Shop(shop)) {
-            return Err(cannot().into());
+            return Err(cannot.into());
         }
         for of in &targets {
             if self.fold.book.closings().stopped(shop, of).is_none() {
@@ -52,7 +86,7 @@ impl<S: Store> Replica<S> {
             self.close_one(now, shop, *of, by_authority, insist)?;
         }
         self.do_duties(now)?;
-        Ok(Answer::Closing(self.closing_view(shop, &device, &targets)?))
+        Ok(self.closing_view(shop, device, &targets))
     }
 
     /// Only the keeper closes, and a keeper only the authority.
@@ -84,13 +118,15 @@ impl<S: Store> Replica<S> {
             .collect();
         let here = self.in_contact(shop).into_iter().find(|holder| holder.device == *device);
         let here = here.or_else(|| (*device == self.device()).then(|| self.holder()));
+        let elsewhere = self.fold.registry.standing(device).is_none_or(|(own, ..)| own != shop);
         let unclosed: BTreeSet<Holder> = held.keys().filter(|of| closings.end(shop, of).is_none()).copied().collect();
         let others: BTreeSet<Holder> = unclosed.iter().filter(|of| Some(**of) != here).copied().collect();
         if !others.is_empty() {
             return others;
         }
         if !unclosed.is_empty() {
-            return unclosed;
+            // The life that is at work stays so in a shop that is not its own.
+            return if elsewhere { BTreeSet::new() } else { unclosed };
         }
         let more = |of: &&Holder| closings.end(shop, of).is_some_and(|closing| closing.end < held[*of]);
         held.keys().filter(more).copied().collect()
@@ -171,12 +207,7 @@ impl<S: Store> Replica<S> {
         active
     }
 
-    fn closing_view(
-        &self,
-        shop: ShopId,
-        device: &DeviceKey,
-        targets: &BTreeSet<Holder>,
-    ) -> Result<ClosingView, Refusal> {
+    fn closing_view(&self, shop: ShopId, device: &DeviceKey, targets: &BTreeSet<Holder>) -> ClosingView {
         let (book, registry) = (&self.fold.book, &self.fold.registry);
         let closings = book.closings();
         let ends = targets.iter().filter_map(|of| closings.end(shop, of));
@@ -192,7 +223,7 @@ impl<S: Store> Replica<S> {
                 exposure.push(ExposureView { sim: sim.to_string(), currency, share });
             }
         }
-        Ok(ClosingView {
+        ClosingView {
             device: registry.name_of(device),
             device_key: device.to_text(),
             shop_id: shop,
@@ -202,6 +233,6 @@ impl<S: Store> Replica<S> {
             end: ends.clone().map(|closing| closing.end).max(),
             insisted: ends.clone().any(|closing| closing.insisted),
             exposure,
-        })
+        }
     }
 }

@@ -8,7 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ledger::{OpenGift, Plan};
 use crate::log::LogId;
-use crate::model::{CreditId, Holder, MovementId, Operation, SEEN_MAX, Scope, Seen, ShopId, SimNumber, Timestamp};
+use crate::model::{
+    Closing, CreditId, Holder, MovementId, Operation, SEEN_MAX, Scope, Seen, ShopId, SimNumber, Timestamp,
+};
 use crate::money::{Amount, Currency};
 use crate::planted::{self, Bug};
 use crate::replica::{CommandError, Replica, ReplicaError, keys};
@@ -97,7 +99,7 @@ impl<S: Store> Replica<S> {
         let me = self.holder();
         let acts_for = self.fold.book.acts_for(shop, me);
         let mut plans: Vec<Plan> = Vec::new();
-        self.succeed(shop, &mut plans);
+        self.succeed(shop, &acts_for, &mut plans);
         for gift in self
             .fold
             .book
@@ -139,15 +141,11 @@ impl<S: Store> Replica<S> {
     }
 
     /// A successor takes over when it holds the closed log up to its end.
-    fn succeed(&self, shop: ShopId, plans: &mut Vec<Plan>) {
+    fn succeed(&self, shop: ShopId, acts_for: &BTreeSet<Holder>, plans: &mut Vec<Plan>) {
         let me = self.holder();
-        for closing in self
-            .fold
-            .book
-            .closings()
-            .ends(shop)
-            .filter(|closing| closing.successor == me || planted::is(Bug::TwoSuccessors))
-        {
+        // Named, or heir of who was named and did not come to it.
+        let named = |closing: &&Closing| acts_for.contains(&closing.successor) || planted::is(Bug::TwoSuccessors);
+        for closing in self.fold.book.closings().ends(shop).filter(named) {
             let log =
                 LogId { scope: Scope::Shop(shop), device: closing.of.device, incarnation: closing.of.incarnation };
             let held = self.logs.head(&log).number >= closing.end;

@@ -382,3 +382,17 @@ pub struct ExposureView {
     pub currency: Currency,
     pub share: String,
 }
+
+impl ClosingView {
+    /// What the closing of the same device in another shop adds.
+    pub(super) fn and_elsewhere(&mut self, other: ClosingView) {
+        if other.state != "closed" {
+            self.state = other.state;
+        }
+        self.waiting_for.extend(other.waiting_for);
+        self.waiting_for.sort();
+        self.waiting_for.dedup();
+        self.insisted |= other.insisted;
+        self.exposure.extend(other.exposure);
+    }
+}

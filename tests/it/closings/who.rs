@@ -3,6 +3,7 @@
 use ucash::ledger::Refusal;
 use ucash::membership::{ReadScope, Role};
 use ucash::model::{Closing, DocumentId, Operation, Scope, ShopId};
+use ucash::money::Currency;
 use ucash::replica::Command;
 
 use super::{BUKAVU, assert_agree, meet_among, shares, shop};
@@ -161,7 +162,7 @@ fn a_successor_that_was_not_one_holds_nothing_of_it_for_anyone() {
     let all = [OFFICE, keeper, till, phone];
     assert_agree(&mut desk, &all);
     for seat in all {
-        assert_eq!(desk.account(seat, ucash::money::Currency::Usd).available, "500.00");
+        assert_eq!(desk.account(seat, Currency::Usd).available, "500.00");
     }
     assert_eq!(shares(&mut desk, &[keeper, till, phone]), ["0.00", "0.00", "500.00"]);
     assert_adds_up(&desk);
@@ -221,13 +222,56 @@ fn a_takeover_forged_by_one_who_was_not_named_has_no_effect() {
     desk.meet_all();
     desk.assert_one_state();
     assert_eq!(shares(&mut desk, &[OFFICE, till]), ["700.00", "300.00"]);
-    assert_eq!(desk.account(OFFICE, ucash::money::Currency::Usd).withdrawals, "0.00");
+    assert_eq!(desk.account(OFFICE, Currency::Usd).withdrawals, "0.00");
     assert_adds_up(&desk);
     // Nor when the till is closed for another.
     desk.close(OFFICE, till, None, true).expect("closing");
     assert_eq!(desk.share(OFFICE), "1000.00");
     desk.meet_all();
     assert_eq!(desk.digest(OFFICE), desk.digest(till));
+    assert_adds_up(&desk);
+}
+
+#[test]
+fn a_former_life_of_the_head_office_is_closed_in_every_shop_it_imported_for() {
+    let mut desk = Desk::found();
+    desk.add_shop(ShopId(2), "Bukavu");
+    desk.join(ShopId(2), "keeper");
+    desk.add_sim_to(OFFICE, Some(ShopId(2)), "0990000002", "50", "0");
+    let image = desk.image(OFFICE);
+    desk.bring_back(OFFICE, image);
+    let in_shop_2 = |desk: &mut Desk| desk.account_of(OFFICE, "0990000002", Currency::Usd).this_device;
+    assert_eq!((desk.share(OFFICE), in_shop_2(&mut desk)), ("0.00".to_owned(), "0.00".to_owned()));
+    desk.close(OFFICE, OFFICE, None, true).expect("closing");
+    assert_eq!((desk.share(OFFICE), in_shop_2(&mut desk)), ("1000.00".to_owned(), "50.00".to_owned()));
+    assert_adds_up(&desk);
+}
+
+/// Whoever succeeds one that was named and did not come to it, succeeds them both.
+#[test]
+fn a_successor_closed_before_it_took_over_leaves_both_to_its_own() {
+    let (mut desk, [keeper, till, phone]) = shop();
+    desk.close(keeper, till, Some(phone), true).expect("closing");
+    assert_eq!(desk.share(keeper), "500.00", "the phone has not heard of it");
+    desk.close(keeper, phone, None, true).expect("closing");
+    assert_eq!(desk.share(keeper), "1000.00");
+    desk.meet_all();
+    assert_agree(&mut desk, &[OFFICE, keeper, till, phone]);
+    assert_adds_up(&desk);
+}
+
+/// Named and come to it before it was closed, it left the share once.
+#[test]
+fn a_successor_closed_after_it_took_over_leaves_both_once() {
+    let (mut desk, [keeper, till, phone]) = shop();
+    desk.close(keeper, till, Some(phone), true).expect("closing");
+    desk.meet(keeper, phone);
+    assert_eq!(desk.share(phone), "500.00");
+    desk.meet(keeper, phone);
+    desk.close(keeper, phone, None, true).expect("closing");
+    assert_eq!(desk.share(keeper), "1000.00");
+    desk.meet_all();
+    assert_agree(&mut desk, &[OFFICE, keeper, till, phone]);
     assert_adds_up(&desk);
 }
 
@@ -242,7 +286,7 @@ fn the_head_offices_share_in_another_shop_is_closed_there_alone() {
     let command = Command::CloseDevice { device: "office".to_owned(), successor: None, insist: true };
     // The office's logs of shop 2 are not the keeper's to close: it is a device of shop 1.
     assert_eq!(code(desk.command(keeper, command)), "not_allowed");
-    assert_eq!(desk.account(OFFICE, ucash::money::Currency::Usd).this_device, "1000.00");
+    assert_eq!(desk.account(OFFICE, Currency::Usd).this_device, "1000.00");
 }
 
 #[test]
