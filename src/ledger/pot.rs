@@ -324,7 +324,7 @@ impl Pot {
             }
             Deed::Bear { gift } => {
                 let item = self.items.get(&ItemId::Movement(gift))?;
-                let until = self.taken_until(at.holder, item.by.holder)?;
+                let until = *self.reach(at.holder).get(&item.by.holder)?;
                 let beyond = matches!(item.kind, Kind::Gift { .. }) && item.by.number > until;
                 let taken = item.standing.taken_by.is_some();
                 (beyond && taken && !self.has_done(at.holder, Act::Bear(gift))).then_some(-item.cents)
@@ -386,30 +386,6 @@ impl Pot {
         covered && (gift.by.number <= closing.end || excused)
     }
 
-    /// Up to which entry a holder has taken over another, itself or by one whom it took over.
-    fn taken_until(&self, by: Holder, of: Holder) -> Option<u64> {
-        self.taken_until_within(by, of, u64::MAX, 0)
-    }
-
-    fn taken_until_within(&self, by: Holder, of: Holder, end: u64, depth: usize) -> Option<u64> {
-        let account = self.accounts.get(&by)?;
-        if account.taken_over.is_empty() || depth > self.accounts.len() {
-            return None;
-        }
-        let within = account.events[..account.settled].iter().take_while(|event| event.number <= end);
-        let found = within.filter_map(|event| match event.deed {
-            Deed::TakeOver { of: whom, end: until } if account.taken_over.contains_key(&whom) => {
-                if whom == of {
-                    Some(until)
-                } else {
-                    self.taken_until_within(whom, of, until, depth + 1)
-                }
-            }
-            _ => None,
-        });
-        found.max()
-    }
-
     /// What a succession brings: all that the closed log did to its share up to the end, less what was taken over
     /// before, and less what the successor did itself in the meantime.
     fn weigh_succession(
@@ -426,7 +402,7 @@ impl Pot {
         let named = closing.successor == by
             || account.taken_over.contains_key(&closing.successor)
             || planted::is(Bug::TwoSuccessors);
-        let from = self.taken_until(by, of);
+        let from = self.reach(by).get(&of).copied();
         let again = from.is_some_and(|from| end <= from) && !planted::is(Bug::TakesOverTwice);
         if !named || again || end > closing.end {
             return None;
@@ -441,52 +417,39 @@ impl Pot {
         Some(within.filter(|event| !done_here(event)).map(|event| event.delta).sum())
     }
 
-    /// Whether a holder, as far as it is settled, stands for another as that one was at one of its entries.
-    fn may_act_for(&self, by: Holder, whom: Holder, number: u64) -> bool {
-        if by == whom {
-            return true;
-        }
-        let Some(account) = self.accounts.get(&by) else { return false };
-        account
-            .taken_over
-            .iter()
-            .any(|(of, end)| if *of == whom { number <= *end } else { self.inherited(*of, *end, whom, number) })
-    }
-
-    fn inherited(&self, by: Holder, end: u64, whom: Holder, number: u64) -> bool {
-        let Some(account) = self.accounts.get(&by) else { return false };
-        account.events.iter().take_while(|event| event.number <= end).any(|event| match event.deed {
-            Deed::TakeOver { of, end } if account.taken_over.contains_key(&of) => {
-                if of == whom {
-                    number <= end
-                } else {
-                    of != by && self.inherited(of, end, whom, number)
+    /// Whom a holder, as far as it is settled, has taken over, itself or by one whom it took over; each up to which entry.
+    fn reach(&self, by: Holder) -> BTreeMap<Holder, u64> {
+        let mut found: BTreeMap<Holder, u64> = BTreeMap::new();
+        let mut open = vec![(by, u64::MAX)];
+        while let Some((holder, end)) = open.pop() {
+            let Some(account) = self.accounts.get(&holder).filter(|account| !account.taken_over.is_empty()) else {
+                continue;
+            };
+            for event in account.events[..account.settled].iter().take_while(|event| event.number <= end) {
+                if let Deed::TakeOver { of, end: until } = event.deed
+                    && account.taken_over.contains_key(&of)
+                    && found.get(&of).is_none_or(|known| *known < until)
+                {
+                    found.insert(of, until);
+                    open.push((of, until));
                 }
             }
-            _ => false,
-        })
+        }
+        found
+    }
+
+    /// Whether a holder, as far as it is settled, stands for another as that one was at one of its entries.
+    fn may_act_for(&self, by: Holder, whom: Holder, number: u64) -> bool {
+        by == whom || self.reach(by).get(&whom).is_some_and(|end| number <= *end)
     }
 
     /// Whether a holder did that, or one for whom it stands, before it took over.
     fn has_done(&self, by: Holder, act: Act) -> bool {
-        self.has_done_until(by, u64::MAX, act, 0)
-    }
-
-    fn has_done_until(&self, by: Holder, end: u64, act: Act, depth: usize) -> bool {
-        let Some(account) = self.accounts.get(&by) else { return false };
-        if account.done.get(&act).is_some_and(|number| *number <= end) {
-            return true;
-        }
-        // A chain of successions is no longer than there are holders; a circle ends here.
-        if account.taken_over.is_empty() || depth > self.accounts.len() {
-            return false;
-        }
-        account.events.iter().take(account.settled).any(|event| match event.deed {
-            Deed::TakeOver { of, end: until } if event.number <= end && account.taken_over.contains_key(&of) => {
-                self.has_done_until(of, until, act, depth + 1)
-            }
-            _ => false,
-        })
+        let did = |holder: &Holder, end: u64| {
+            let done = self.accounts.get(holder).and_then(|account| account.done.get(&act));
+            done.is_some_and(|number| *number <= end)
+        };
+        did(&by, u64::MAX) || self.reach(by).iter().any(|(holder, end)| did(holder, *end))
     }
 
     /// Notes what a deed did to the thing it made or speaks of.

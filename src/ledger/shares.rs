@@ -98,29 +98,26 @@ impl Shares {
 
     /// Up to which entry of that log that holder has taken over what it held, itself or by one whom it succeeded.
     pub fn taken_over(&self, shop: ShopId, by: Holder, of: Holder) -> Option<u64> {
-        self.taken_over_within(shop, by, of, u64::MAX, 0)
-    }
-
-    fn taken_over_within(&self, shop: ShopId, by: Holder, of: Holder, end: u64, depth: usize) -> Option<u64> {
-        let all = self.successions.get(&shop)?;
-        if depth > all.len() {
-            return None;
-        }
-        let here = all.iter().filter(|(at, _)| at.holder == by && at.number <= end);
-        let found = here.filter_map(|(_, (whom, until))| {
-            if *whom == of { Some(*until) } else { self.taken_over_within(shop, *whom, of, *until, depth + 1) }
-        });
-        found.max()
+        self.reach(shop, by).get(&of).copied()
     }
 
     /// Those for whom that holder has taken over, itself among them: it may do what they might.
     pub fn acts_for(&self, shop: ShopId, by: Holder) -> BTreeSet<Holder> {
-        let mut found = BTreeSet::from([by]);
-        let mut open = vec![by];
-        while let Some(holder) = open.pop() {
-            for (at, (of, _)) in self.successions.get(&shop).into_iter().flatten() {
-                if at.holder == holder && found.insert(*of) {
-                    open.push(*of);
+        let mut found: BTreeSet<Holder> = self.reach(shop, by).into_keys().collect();
+        found.insert(by);
+        found
+    }
+
+    /// Whom a holder has taken over, itself or by one whom it succeeded; each up to which entry.
+    fn reach(&self, shop: ShopId, by: Holder) -> BTreeMap<Holder, u64> {
+        let mut found: BTreeMap<Holder, u64> = BTreeMap::new();
+        let mut open = vec![(by, u64::MAX)];
+        while let Some((holder, limit)) = open.pop() {
+            for (at, (of, end)) in self.successions.get(&shop).into_iter().flatten() {
+                let here = at.holder == holder && at.number <= limit;
+                if here && found.get(of).is_none_or(|known| known < end) {
+                    found.insert(*of, *end);
+                    open.push((*of, *end));
                 }
             }
         }

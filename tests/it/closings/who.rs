@@ -57,7 +57,7 @@ fn each_thing_that_cannot_be_closed_or_succeed_is_refused() {
         ("tablet", None, "nothing_to_close"),
         ("audit", None, "nothing_to_close"),
         ("till", Some("tablet"), "device_never_met"),
-        ("till", Some("goma"), "device_never_met"),
+        ("till", Some("goma"), "cannot_succeed"),
         ("till", Some("till"), "cannot_succeed"),
         ("phone", None, "nothing_to_close"),
         ("keeper", Some("till"), "not_allowed"),
@@ -74,7 +74,7 @@ fn each_thing_that_cannot_be_closed_or_succeed_is_refused() {
         desk.connect(keeper, seat);
     }
     desk.carry();
-    assert_eq!(code(close(&mut desk, "till", Some("audit"))), "device_never_met");
+    assert_eq!(code(close(&mut desk, "till", Some("audit"))), "cannot_succeed");
     let view = desk.close(keeper, till, Some(tablet), false).expect("closing");
     assert_eq!(view.successor, "tablet");
     desk.carry();
