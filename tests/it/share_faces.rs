@@ -305,7 +305,7 @@ fn a_closing_that_is_insisted_on_says_what_may_follow() {
 /// A SIM changes shops whole, from a device that holds all of it.
 #[test]
 fn a_sim_changes_shops_with_all_it_holds() {
-    let mut siege = founded("90", "0");
+    let siege = founded("90", "0");
     siege.ok(&["shop", "add", "Beni", "--shop-id", "2"]);
     let mut caisse = joined("caisse", &siege);
     shares_are("USD", &[(&siege, "45.00"), (&caisse, "45.00")]);
