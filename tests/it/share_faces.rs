@@ -64,8 +64,15 @@ fn founded(usd: &str, cdf: &str) -> Shop {
 }
 
 fn joined(name: &str, inviter: &Shop) -> Shop {
+    joined_beside(name, inviter, &[])
+}
+
+/// The same, in contact with those too, as all devices of a shop's LAN are.
+fn joined_beside(name: &str, inviter: &Shop, others: &[&Shop]) -> Shop {
     let mut device = Shop::join(name, inviter, 1);
-    device.start(&BRISK);
+    let addresses: Vec<String> = others.iter().map(|other| other.address()).collect();
+    let peers: Vec<&str> = addresses.iter().flat_map(|address| ["--peer", address]).collect();
+    device.start(&[&BRISK[..], &peers].concat());
     device
 }
 
@@ -195,7 +202,7 @@ fn a_cancelled_amount_waits_as_long_as_it_is_told_to() {
 fn a_lost_device_is_closed_and_comes_back_with_nothing() {
     let mut siege = founded("90", "0");
     let mut caisse = joined("caisse", &siege);
-    let mut perdu = joined("perdu", &siege);
+    let mut perdu = joined_beside("perdu", &siege, &[&caisse]);
     eventually("shares of all three", || {
         let shares = [&siege, &caisse, &perdu].map(|shop| own(shop, "USD"));
         let known = view(&siege)["shares"]["USD"].as_array().map_or(0, Vec::len);
@@ -274,7 +281,7 @@ fn a_lost_device_is_closed_and_comes_back_with_nothing() {
 fn a_closing_that_is_insisted_on_says_what_may_follow() {
     let mut siege = founded("90", "0");
     let caisse = joined("caisse", &siege);
-    let mut perdu = joined("perdu", &siege);
+    let mut perdu = joined_beside("perdu", &siege, &[&caisse]);
     eventually("a share", || if own(&perdu, "USD") == "0.00" { Err("none".to_owned()) } else { Ok(()) });
     perdu.kill();
     drop(caisse);
@@ -293,6 +300,57 @@ fn a_closing_that_is_insisted_on_says_what_may_follow() {
     assert_eq!(holds_nothing(&siege, "perdu"), Ok(()));
     assert!(siege.stop().success());
     siege.assert_sound();
+}
+
+/// A SIM changes shops whole, from a device that holds all of it.
+#[test]
+fn a_sim_changes_shops_with_all_it_holds() {
+    let siege = founded("90", "0");
+    siege.ok(&["shop", "add", "Beni", "--shop-id", "2"]);
+    let mut caisse = joined("caisse", &siege);
+    shares_are("USD", &[(&siege, "45.00"), (&caisse, "45.00")]);
+    assert!(caisse.stop().success());
+    let halved = siege.run(&["sim", "move", SIM, "--to-shop", "2"]);
+    assert_eq!((halved.code, halved.error()["code"].as_str()), (Some(1), Some("sim_not_in_hand")), "{halved:?}");
+    caisse.ok(&["sim", "share", SIM, "--give", "45", "--currency", "USD", "--to", "siege"]);
+    caisse.start(&[&BRISK[..], &["--peer", &siege.address()]].concat());
+    // It is given a part again after a while: the move is asked for until it falls in between.
+    let moved = eventually("the move", || {
+        let ran = siege.run(&["sim", "move", SIM, "--to-shop", "2"]);
+        if ran.code == Some(0) {
+            return Ok(ran.answer());
+        }
+        caisse.run(&["sim", "share", SIM, "--give", "45", "--currency", "USD", "--to", "siege"]);
+        Err(ran.stderr)
+    });
+    assert_eq!((&moved["shop_id"], &moved["balances"]["USD"]["available"]), (&json!(2), &json!("90.00")), "{moved}");
+    one_digest(&[&siege, &caisse]);
+    assert_eq!(total(&caisse, "USD"), 9_000);
+    for shop in [&siege, &caisse] {
+        shop.assert_sound();
+    }
+}
+
+/// What people read: how much there is, how much of it is this device's, and where to look for the rest.
+#[test]
+fn a_balance_says_whose_it_is() {
+    let siege = founded("100", "0");
+    let caisse = joined("caisse", &siege);
+    let spoken = |words: &[&str]| {
+        let directory = caisse.directory().to_str().expect("a path in Unicode").to_owned();
+        crate::process::ucash(&[&["--data", &directory], words].concat()).stdout
+    };
+    shares_are("USD", &[(&siege, "50.00"), (&caisse, "50.00")]);
+    let balance = spoken(&["sim", "balance", SIM]);
+    let line = "La SIM contient 100.00 USD ; cet appareil peut en dépenser 50.00 USD.";
+    assert!(balance.contains(line) && balance.contains(&format!("ucash sim share {SIM}")), "{balance}");
+    assert!(!balance.contains("CDF ;"), "of nothing nothing is said: {balance}");
+    let shares = spoken(&["--lang", "en", "sim", "share", SIM]);
+    for said in ["siege", "in contact", "caisse", "this device", "50.00"] {
+        assert!(shares.contains(said), "{said}: {shares}");
+    }
+    let rows: Vec<&str> = shares.lines().filter(|line| line.contains("50.00")).collect();
+    assert!(rows.len() == 2 && rows[0].starts_with("caisse"), "this device stands first: {shares}");
 }
 
 /// Whether a device holds nothing any more, as that one knows it.
