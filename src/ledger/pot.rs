@@ -96,6 +96,14 @@ enum Act {
     GiveBack(ItemId),
 }
 
+impl Account {
+    /// Whether it is yet to take that gift.
+    fn is_to_take(&self, gift: &MovementId) -> bool {
+        let rest = &self.events[self.settled..];
+        rest.iter().any(|event| matches!(event.deed, Deed::Take { gift: taken } if taken == *gift))
+    }
+}
+
 impl Deed {
     fn act(&self) -> Option<Act> {
         Some(match *self {
@@ -221,8 +229,7 @@ impl Pot {
         }
         if let Deed::Bear { gift } = deed {
             // Whoever took it is settled first: what nobody took is not to be borne.
-            let taking = |event: &Event| matches!(event.deed, Deed::Take { gift: taken } if taken == *gift);
-            if self.accounts.values().any(|account| account.events[account.settled..].iter().any(taking)) {
+            if self.accounts.values().any(|account| account.is_to_take(gift)) {
                 return false;
             }
         }
@@ -258,9 +265,10 @@ impl Pot {
             if moved {
                 continue;
             }
-            // What waits for itself in a circle no honest device writes: the first of it counts for nothing.
+            // What waits for itself in a circle no honest device writes: one of the circle counts for nothing, and
+            // nobody who only waits for it loses anything.
             match holders.iter().find(|holder| self.next_deed(holder).is_some()) {
-                Some(holder) => self.skip_next(holder),
+                Some(holder) => self.skip_next(&self.circle_from(*holder)),
                 None => break,
             }
         }
@@ -274,8 +282,37 @@ impl Pot {
         account.events.get(account.settled).map(|event| event.deed)
     }
 
+    /// The first holder, by name, of the circle into which waiting from that holder on leads.
+    fn circle_from(&self, start: Holder) -> Holder {
+        let mut path = vec![start];
+        loop {
+            let Some(next) = path.last().and_then(|holder| self.waits_for(holder)) else { return start };
+            if let Some(place) = path.iter().position(|holder| *holder == next) {
+                return path[place..].iter().min().copied().unwrap_or(start);
+            }
+            path.push(next);
+        }
+    }
+
+    /// Whose account the next deed of a holder waits for.
+    fn waits_for(&self, holder: &Holder) -> Option<Holder> {
+        let deed = self.next_deed(holder)?;
+        if let Deed::Bear { gift } = deed
+            && let Some(taker) = self.accounts.iter().find(|(_, account)| account.is_to_take(&gift))
+        {
+            return Some(*taker.0);
+        }
+        match deed {
+            Deed::TakeOver { of, .. } => Some(of),
+            _ => Some(self.items.get(&deed.about()?)?.by.holder),
+        }
+    }
+
     fn skip_next(&mut self, holder: &Holder) {
-        if let Some(account) = self.accounts.get_mut(holder) {
+        if let Some(account) = self.accounts.get_mut(holder)
+            && let Some(event) = account.events.get_mut(account.settled)
+        {
+            event.delta = 0;
             account.settled += 1;
         }
     }
@@ -386,6 +423,10 @@ impl Pot {
         covered && (gift.by.number <= closing.end || excused)
     }
 
+    fn is_pending(&self, movement: MovementId) -> bool {
+        self.items.get(&ItemId::Movement(movement)).is_some_and(|item| item.kind == Kind::Pending)
+    }
+
     /// What a succession brings: all that the closed log did to its share up to the end, less what was taken over
     /// before, and less what the successor did itself in the meantime.
     fn weigh_succession(
@@ -412,6 +453,11 @@ impl Pot {
         let within = closed.events.iter().filter(|event| event.number > from && event.number <= end);
         let done_here = |event: &&Event| match event.deed {
             Deed::Give { gift, .. } => self.has_done(by, Act::Bear(gift)),
+            // Confirmed by one and taken back by the other, a pending capture gives to neither.
+            Deed::Validate { movement } | Deed::Reverse { movement } if self.is_pending(movement) => {
+                self.has_done(by, Act::Validate(movement))
+                    || self.has_done(by, Act::GiveBack(ItemId::Movement(movement)))
+            }
             _ => event.deed.act().is_some_and(|act| self.has_done(by, act)),
         };
         Some(within.filter(|event| !done_here(event)).map(|event| event.delta).sum())

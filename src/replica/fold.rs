@@ -160,6 +160,12 @@ impl Fold {
         self.waits_for.contains_key(at)
     }
 
+    /// Whether an entry of that log up to that number waits.
+    pub fn is_any_waiting(&self, log: u32, end: u64) -> bool {
+        let (first, last) = (EntryRef { log, number: 0 }, EntryRef { log, number: end });
+        self.waits_for.range(first..=last).next().is_some()
+    }
+
     /// Forgets the verdict on an entry that is taken back before it was written, and what it claimed.
     pub fn forget(&mut self, at: &EntryRef, actor: &Actor) {
         self.record(*at, Fate::Applied);

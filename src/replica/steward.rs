@@ -148,7 +148,8 @@ impl<S: Store> Replica<S> {
         for closing in self.fold.book.closings().ends(shop).filter(named) {
             let log =
                 LogId { scope: Scope::Shop(shop), device: closing.of.device, incarnation: closing.of.incarnation };
-            let held = self.logs.head(&log).number >= closing.end;
+            // What of it waits for its causes is not yet counted.
+            let held = self.logs.head(&log).number >= closing.end && !self.waits_in(&log, closing.end);
             let taken = self.fold.book.taken_over(shop, me, closing.of);
             if held && (taken.is_none_or(|taken| taken < closing.end) || planted::is(Bug::TakesOverTwice)) {
                 let operation = Operation::TakeOver { by: me, of: closing.of, end: closing.end };
@@ -157,11 +158,22 @@ impl<S: Store> Replica<S> {
         }
     }
 
+    /// Whether an entry of a log up to that number waits for what it rests on.
+    fn waits_in(&self, log: &LogId, end: u64) -> bool {
+        use crate::replica::fold::Entries;
+        self.logs.index(log).is_some_and(|index| self.fold.is_any_waiting(index, end))
+    }
+
     /// From a stopped log nothing is taken that this device did not hold when it said so; from a closed one nothing
     /// from beyond its end.
     fn may_take(&self, shop: ShopId, gift: &OpenGift) -> bool {
         let closings = self.fold.book.closings();
         let giver = &gift.from.holder;
+        let log = LogId { scope: Scope::Shop(shop), device: giver.device, incarnation: giver.incarnation };
+        if self.waits_in(&log, gift.from.number) {
+            // An earlier debit of the giver may come to count, and leave the gift uncovered.
+            return false;
+        }
         match (closings.end(shop, giver), closings.stopped(shop, giver)) {
             (Some(closing), _) => gift.from.number <= closing.end,
             (None, Some(_)) => {

@@ -1,6 +1,7 @@
 //! A lost device is closed: what it held is not lost, and is not counted twice (`domain`, rule 7).
 
 mod beyond;
+mod open;
 mod random;
 mod who;
 
