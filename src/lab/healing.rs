@@ -90,8 +90,10 @@ impl World {
     fn apart(&mut self) -> Option<String> {
         let mut furthest: BTreeMap<LogId, Head> = BTreeMap::new();
         let mut held = Vec::with_capacity(self.devices.len());
-        for device in &mut self.devices {
-            let heads = device.replica()?.heads();
+        for (number, device) in self.devices.iter_mut().enumerate() {
+            // A disk may fail while all is being healed: its device comes back like any other.
+            let Some(replica) = device.replica() else { return Some(format!("device {number} has no power")) };
+            let heads = replica.heads();
             let heads: BTreeMap<LogId, Head> =
                 heads.into_iter().filter_map(|(log, head)| Some((LogId::from_bytes(&log)?, head))).collect();
             for (log, head) in &heads {
