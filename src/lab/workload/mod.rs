@@ -107,6 +107,7 @@ impl Workload {
         let remembered = self.keyed.get(&device);
         let (act, commands) = match &plan {
             Plan::Race { race, side, .. } => (act, counter.race(act, race, *side)),
+            Plan::Free if counter.sees_to_closings() => counter.free(Act::CloseDevice, remembered),
             Plan::Free => counter.free(act, remembered),
         };
         let asked = counter.with_keys(act, commands);
