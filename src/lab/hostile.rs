@@ -85,7 +85,7 @@ impl Hand {
         let LogId { scope: Scope::Shop(shop), .. } = self.log else { unreachable!("hands write for shops") };
         // Another month for each entry.
         let number = self.head.number + 1;
-        let at = Timestamp(i64::from(year - 1970) * 31_556_952_000 + number as i64 * 2_700_000_000);
+        let at = Timestamp(i64::from(year - 1970) * 31_556_952_000 + number.cast_signed() * 2_700_000_000);
         let document = DocumentId::SimMonth { shop, sim: sim.clone(), month: Month::of(at) };
         let movement = Movement { id: movement_id(&self.log, RUN, number), kind, at, agent: None, old_id: None };
         let change =
