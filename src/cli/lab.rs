@@ -16,7 +16,9 @@ use super::Context;
 use super::failure::Failure;
 use super::import::watch_interrupt;
 use super::output::{card, print_line};
-use crate::lab::{DAYS_MAX, DEVICES_MAX, OPERATIONS_MAX, Outcome, Overrides, SHOPS_MAX, run, run_traced};
+use crate::lab::{
+    DAYS_MAX, DEVICES_MAX, INVARIANTS, OPERATIONS_MAX, Outcome, Overrides, SHOPS_MAX, WORLD_INVARIANTS, run, run_traced,
+};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Lab {
@@ -51,7 +53,7 @@ pub(super) struct Run {
     #[arg(long)]
     lying_disks: bool,
     /// Ne pas regarder cet invariant ; peut être répété.
-    #[arg(long = "skip", value_name = "INVARIANT")]
+    #[arg(long = "skip", value_name = "INVARIANT", value_parser = invariant)]
     skipped: Vec<String>,
     /// Écrire dans ce fichier tout ce qui se passe, une ligne par événement ; « - » pour la sortie standard.
     #[arg(long, value_name = "FILE", conflicts_with = "seeds")]
@@ -77,6 +79,12 @@ fn faults(text: &str) -> Result<u32, String> {
             other.parse().ok().filter(|rate| *rate <= 1_000).ok_or_else(|| "none, light, heavy, 0..1000".to_owned())
         }
     }
+}
+
+/// The name of something that the lab holds to. A mistyped one would skip nothing, unnoticed.
+fn invariant(text: &str) -> Result<String, String> {
+    let mut known = INVARIANTS.iter().map(|invariant| invariant.name).chain(WORLD_INVARIANTS);
+    if known.any(|name| name == text) { Ok(text.to_owned()) } else { Err("no invariant has this name".to_owned()) }
 }
 
 /// All seeds together.

@@ -4,6 +4,7 @@
 //! What an honest program would also have written (a cashier who lies about cash) is not here: no program can tell.
 
 use automerge::Change;
+use automerge::legacy::{ObjectId, OpId};
 
 use crate::document::DocumentState;
 use crate::lab::Draw;
@@ -130,10 +131,16 @@ impl Hand {
     }
 }
 
-/// The same change with its operations numbered otherwise.
+/// The same change with its operations numbered otherwise, whatever they say of each other included.
 fn misnumbered(change: &[u8]) -> Option<Vec<u8>> {
+    const SKIPPED: u64 = 5;
     let mut expanded = Change::from_bytes(change.to_vec()).ok()?.decode();
-    expanded.start_op = expanded.start_op.checked_add(5)?;
+    expanded.start_op = expanded.start_op.checked_add(SKIPPED)?;
+    for operation in &mut expanded.operations {
+        if let ObjectId::Id(of) = &operation.obj {
+            operation.obj = ObjectId::Id(OpId::new(of.counter() + SKIPPED, of.actor()));
+        }
+    }
     expanded.hash = None;
     Some(Change::from(expanded).raw_bytes().to_vec())
 }

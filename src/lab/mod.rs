@@ -33,6 +33,6 @@ pub use cast::{Cast, CastDevice, CastSim};
 pub use clock::START;
 pub use draw::Draw;
 pub use options::{DAYS_MAX, DEVICES_MAX, OPERATIONS_MAX, Options, Overrides, Rates, SHOPS_MAX};
-pub use run::{Failure, Outcome, run, run_traced};
+pub use run::{Failure, Outcome, WORLD_INVARIANTS, run, run_traced};
 pub use workload::{Act, Asked, Workload};
 pub use world::Counts;

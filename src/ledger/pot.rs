@@ -514,9 +514,7 @@ impl Pot {
             }
             Deed::Take { gift } if counts => {
                 self.standing(ItemId::Movement(gift), |standing| standing.taken_by = Some(at.holder));
-                if !planted::is(Bug::GiftTakenTwice) && !planted::is(Bug::GiftTakenByAnyone) {
-                    self.open_gifts.remove(&gift);
-                }
+                self.open_gifts.remove(&gift);
             }
             Deed::Validate { movement } if counts => {
                 self.standing(ItemId::Movement(movement), |standing| standing.validated = true);

@@ -108,7 +108,11 @@ impl<S: Store> Replica<S> {
             .filter(|gift| acts_for.contains(&gift.to) || planted::is(Bug::GiftTakenByAnyone))
         {
             if self.may_take(shop, &gift) {
-                plans.push(on(gift.movement, Operation::TakeGift { movement: gift.movement, at: now }));
+                let take = on(gift.movement, Operation::TakeGift { movement: gift.movement, at: now });
+                if planted::is(Bug::GiftTakenTwice) {
+                    plans.push(take.clone());
+                }
+                plans.push(take);
             }
         }
         for movement in self.fold.book.gifts_to_bear(shop, &me) {
@@ -151,8 +155,11 @@ impl<S: Store> Replica<S> {
             // What of it waits for its causes is not yet counted.
             let held = self.logs.head(&log).number >= closing.end && !self.waits_in(&log, closing.end);
             let taken = self.fold.book.taken_over(shop, me, closing.of);
-            if held && (taken.is_none_or(|taken| taken < closing.end) || planted::is(Bug::TakesOverTwice)) {
+            if held && taken.is_none_or(|taken| taken < closing.end) {
                 let operation = Operation::TakeOver { by: me, of: closing.of, end: closing.end };
+                if planted::is(Bug::TakesOverTwice) {
+                    plans.push(Plan::Shop { shop, operation: operation.clone() });
+                }
                 plans.push(Plan::Shop { shop, operation });
             }
         }
@@ -176,9 +183,7 @@ impl<S: Store> Replica<S> {
         }
         match (closings.end(shop, giver), closings.stopped(shop, giver)) {
             (Some(closing), _) => gift.from.number <= closing.end,
-            (None, Some(_)) => {
-                closings.promised(shop, &self.holder(), giver).is_none() || planted::is(Bug::PromiseBroken)
-            }
+            (None, Some(_)) => closings.promised(shop, &self.holder(), giver).is_none(),
             (None, None) => true,
         }
     }

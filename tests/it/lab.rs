@@ -126,6 +126,17 @@ mod through_the_program {
     }
 
     #[test]
+    fn what_is_skipped_must_have_that_name() {
+        let (code, lines, stderr) = lab(&["--skip", "one_stat"]);
+        assert_eq!((code, lines.len()), (Some(2), 0));
+        assert!(stderr.contains("one_stat"), "{stderr}");
+        for name in ["one_state", "liveness"] {
+            let (code, lines, _) = lab(&["--skip", name]);
+            assert_eq!((code, &lines[0]["options"]["skipped"][0]), (Some(0), &name.into()), "{name}");
+        }
+    }
+
+    #[test]
     fn words_that_mean_nothing_are_misuse() {
         for words in [["--seeds", "5..3"], ["--seeds", "a..b"], ["--faults", "1001"], ["--devices", "0"]] {
             let (code, lines, stderr) = lab(&words);

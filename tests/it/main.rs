@@ -47,6 +47,7 @@ mod orders;
 #[cfg(feature = "node")]
 mod page;
 #[cfg(feature = "node")]
+mod planted;
 mod process;
 mod replica_apart;
 mod replica_random;

@@ -165,6 +165,8 @@ pub struct Books {
     /// Shops of which a device was closed, or may have been: what it acknowledged beyond its end has no effect, so of
     /// these only what holds all the same is asked for.
     shaken: BTreeSet<ShopId>,
+    /// Those of which a device was closed before all had said how far they hold its log, or may have been.
+    insisted: BTreeSet<ShopId>,
     /// SIMs that moved to another shop, or may have.
     moved: BTreeSet<String>,
 }
@@ -182,10 +184,11 @@ impl Books {
     /// Notes what a command, done or in doubt, may have unsettled.
     pub fn unsettled_by(&mut self, command: &Command, by: usize) {
         match command {
-            Command::CloseDevice { device, .. } => {
+            Command::CloseDevice { device, insist, .. } => {
                 let target = self.devices.iter().find(|(key, _)| key.to_text() == *device);
                 let shop = target.or_else(|| self.devices.get(by)).map(|(_, shop)| *shop);
                 self.shaken.extend(shop);
+                self.insisted.extend(shop.filter(|_| *insist));
             }
             Command::MoveSim { sim, .. } => drop(self.moved.insert(sim.to_string())),
             _ => {}
@@ -195,6 +198,11 @@ impl Books {
     /// Whether a device of that shop was closed, or may have been.
     pub fn is_shaken(&self, shop: ShopId) -> bool {
         self.shaken.contains(&shop)
+    }
+
+    /// Whether somebody insisted on closing a device of that shop, or may have: only then may a share be below zero.
+    pub fn was_insisted(&self, shop: ShopId) -> bool {
+        self.insisted.contains(&shop)
     }
 
     /// Whether a device is of the company, and not in wrong hands.

@@ -205,7 +205,7 @@ impl Auditor {
         let overdrawn = replica.book().overdrawn();
         let own = overdrawn
             .iter()
-            .filter(|(shop, _, holding)| holding.holder == replica.holder() && !self.books.is_shaken(*shop));
+            .filter(|(shop, _, holding)| holding.holder == replica.holder() && !self.books.was_insisted(*shop));
         let own: Vec<String> = own.map(|(_, sim, holding)| format!("{} of SIM {sim}", holding.share)).collect();
         self.check(|check| match check {
             Check::Held(check) => Some(check(&own)),

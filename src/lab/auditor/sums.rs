@@ -129,7 +129,7 @@ pub fn shares_add_up(evidence: &Evidence<'_>) -> Found {
                 }
                 for share in view.shares.get(&currency).into_iter().flatten() {
                     let cents = cents::shown(&share.share)?;
-                    if cents < 0 && !evidence.books.is_shaken(view.shop_id) {
+                    if cents < 0 && !evidence.books.was_insisted(view.shop_id) {
                         return Err(format!("{}: the share of {} is {}", whose(currency), share.device, share.share));
                     }
                     sum += cents;

@@ -124,8 +124,8 @@ const SIMPLE: [(Act, u32); 20] = [
     (Act::Wrong, 40),
     (Act::GiveShare, 25),
     (Act::AskShare, 25),
-    (Act::ReturnCredit, 10),
-    (Act::CloseDevice, 3),
+    (Act::ReturnCredit, 14),
+    (Act::CloseDevice, 6),
     (Act::MoveSim, 3),
 ];
 

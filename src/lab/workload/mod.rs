@@ -107,6 +107,7 @@ impl Workload {
         let remembered = self.keyed.get(&device);
         let (act, commands) = match &plan {
             Plan::Race { race, side, .. } => (act, counter.race(act, race, *side)),
+            Plan::Free if counter.sees_to_closings() => counter.free(Act::CloseDevice, remembered),
             Plan::Free => counter.free(act, remembered),
         };
         let asked = counter.with_keys(act, commands);
@@ -227,7 +228,14 @@ impl Counter<'_> {
             (Act::OneReference, _) => self.grant_for_race(race),
             _ => self.overdraw_for_race(race),
         };
-        Wish::New(command.into_iter().collect())
+        let mut commands: Vec<Command> = command.into_iter().collect();
+        // Some do not wait until the others have seen that it was called off.
+        if let Some(Command::Cancel { credit, .. }) = commands.first()
+            && self.draw.permille(400)
+        {
+            commands.push(Command::ReturnCredit { credit: credit.clone() });
+        }
+        Wish::New(commands)
     }
 
     fn with_keys(&mut self, act: Act, wish: Wish) -> Vec<Asked> {

@@ -1,7 +1,9 @@
 //! What people do with shares, lost devices and SIMs that move.
 
+use std::collections::BTreeSet;
+
 use crate::lab::workload::{Counter, money};
-use crate::model::{Credit, CreditStatus};
+use crate::model::{Credit, CreditStatus, DeviceKey};
 use crate::replica::Command;
 
 impl Counter<'_> {
@@ -37,11 +39,39 @@ impl Counter<'_> {
         Some(Command::ReturnCredit { credit: self.draw.pick(&found)?.id.to_string() })
     }
 
-    /// Most who try are not the keeper, and are refused.
+    /// The keeper may; others who try are refused. What was begun is taken up again: a stopped device is closed, of a
+    /// closed one the end moves forward.
     pub(super) fn close_device(&mut self) -> Option<Command> {
-        let device = self.colleague()?;
+        if !self.is_keeper() && !self.draw.permille(150) {
+            return None;
+        }
+        let begun = self.begun_to_close();
+        let again = self.draw.permille(700);
+        let device = match self.draw.pick(&begun).copied().filter(|_| again) {
+            Some(key) => key.to_text(),
+            None => self.colleague()?,
+        };
         let successor = if self.draw.permille(500) { None } else { self.colleague() };
-        Some(Command::CloseDevice { device, successor, insist: self.draw.permille(400) })
+        Some(Command::CloseDevice { device, successor, insist: self.draw.permille(500) })
+    }
+
+    /// Whether this device closes others.
+    fn is_keeper(&self) -> bool {
+        self.book.closings().keeper(self.shop) == Some(self.device)
+    }
+
+    /// The shop's devices of which a log was stopped, or closed.
+    fn begun_to_close(&self) -> Vec<DeviceKey> {
+        let closings = self.book.closings();
+        let stopped = closings.closing(self.shop).map(|(of, _)| of.device);
+        let begun = stopped.chain(closings.ends(self.shop).map(|closing| closing.of.device));
+        let others: BTreeSet<DeviceKey> = begun.filter(|device| *device != self.device).collect();
+        others.into_iter().collect()
+    }
+
+    /// Whether there is a closing to see to, and somebody who now does.
+    pub(super) fn sees_to_closings(&mut self) -> bool {
+        self.is_keeper() && !self.begun_to_close().is_empty() && self.draw.permille(60)
     }
 
     /// Most who try hold only a part of it, and are refused.
