@@ -303,8 +303,9 @@ impl<S: Store> Replica<S> {
         Ok(())
     }
 
-    /// Idle shares even out among the shop's devices in contact: whoever holds most gives to those below half of an
-    /// equal part. A device of another shop, which only imported, hands over all it holds.
+    /// Idle shares even out among the shop's devices in contact: whoever holds more than an equal part of what those in
+    /// contact hold gives to those below half of it, and keeps its part: two who give at once overfill, and no more. A
+    /// device of another shop, which only imported, hands over all it holds.
     fn even_out(&mut self, now: Timestamp) -> Result<(), ReplicaError> {
         let Some((own_shop, ..)) = self.own_standing() else { return Ok(()) };
         if self.sessions.is_empty() || now < Timestamp::YEAR_2020 {
@@ -368,16 +369,13 @@ impl<S: Store> Replica<S> {
             }
             return;
         }
-        // One giver at a time, so that two do not fill the same hole.
-        if others.iter().any(|other| (share(other), *other) > (mine, me)) {
-            return;
-        }
         let total: i128 = others.iter().map(|other| share(other).max(0)).sum::<i128>() + mine;
         let part = total / (others.len() as i128 + 1);
         let mut surplus = mine - part;
         for other in others {
             let have = share(other);
-            if 2 * have < part && surplus > 0 {
+            // What is below zero is for a person to look at: it would swallow what the others need, and spend nothing.
+            if have >= 0 && 2 * have < part && surplus > 0 {
                 let cents = (part - have).min(surplus);
                 surplus -= cents;
                 give(other, cents);

@@ -85,10 +85,10 @@ fn nothing_moves_unless_a_device_is_below_half_of_an_equal_part() {
 }
 
 #[test]
-fn one_gives_at_a_time_and_what_is_on_its_way_counts() {
+fn each_gives_what_is_above_its_part_and_what_is_on_its_way_counts() {
     let mut desk = shop(3, "900", "0");
     pass(&mut desk);
-    // The office and the first hold most; only the one of them that holds more gives to the second.
+    // The office and the first hold more than an equal part; each gives of that, and keeps its part.
     desk.grant(2, "A1", "300 USD").expect("its own");
     desk.carry();
     desk.record(OFFICE, capture("100 USD", CaptureState::Validated)).expect("capturing");
@@ -99,7 +99,7 @@ fn one_gives_at_a_time_and_what_is_on_its_way_counts() {
     // Before the gift is taken, nobody gives again.
     desk.tick();
     desk.carry();
-    assert_eq!(held(&mut desk, Currency::Usd), ["233.33", "300.00", "166.67"], "all above its part");
+    assert_eq!(held(&mut desk, Currency::Usd), ["233.33", "233.33", "233.34"], "once each");
     assert_adds_up(&desk);
 }
 
