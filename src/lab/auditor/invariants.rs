@@ -201,7 +201,11 @@ fn rules_are_kept(answered: &Answered<'_>) -> Found {
     let (Some(ask), None, Ok(answer)) = (answered.ask, answered.used, answered.result) else { return Ok(()) };
     let books = answered.books;
     let zero = |text: &str| cents::shown(text) == Ok(0);
-    let recorder = |view: &MovementView| books.movements.get(&view.id).is_none_or(|kept| kept.device == ask.device);
+    // Or by who took over from a device that was closed.
+    let recorder = |view: &MovementView| {
+        let kept = books.movements.get(&view.id);
+        kept.is_none_or(|kept| kept.device == ask.device || books.is_shaken(kept.shop))
+    };
     let kept = match (&ask.command, answer) {
         (Command::Grant(request), Answer::Credit(view)) => {
             let first = books.granted_as(ask.device, view.shop_id, request.reference.as_str());
