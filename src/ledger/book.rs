@@ -135,7 +135,7 @@ impl Book {
 
     /// Puts a credit in the place of what it was.
     pub fn put_credit(&mut self, credit: Credit) {
-        let (pot, item) = (self.pot_of_credit(&credit), ItemId::Credit(credit.id));
+        let (pot, item) = (pot_of_credit(&credit), ItemId::Credit(credit.id));
         if self.credits.get(&credit.id).is_none_or(|known| known.origin != credit.origin) {
             let deed = Deed::Spend { item, cents: credit.amount.cents() };
             self.shares.put(pot.clone(), credit.origin.place(), deed, &self.closings);
@@ -150,7 +150,7 @@ impl Book {
     /// Shows a credit as its granter's share says it stands.
     fn show_credit(&mut self, credit: Credit) {
         self.hide_credit(&credit.id);
-        let standing = self.shares.standing(&self.pot_of_credit(&credit), &ItemId::Credit(credit.id));
+        let standing = self.shares.standing(&pot_of_credit(&credit), &ItemId::Credit(credit.id));
         let returned = standing.given_back.and_then(|by| credit.returns.iter().find(|(place, _)| *place == by));
         let overridden = planted::is(Bug::ReturnOverridden) && credit.cancelled_at.is_none();
         let returned_at = returned.map(|(_, at)| *at).filter(|_| !overridden);
@@ -248,10 +248,6 @@ impl Book {
                 }
             }
         }
-    }
-
-    fn pot_of_credit(&self, credit: &Credit) -> PotId {
-        PotId { shop: credit.shop, sim: credit.sim.clone(), currency: credit.amount.currency() }
     }
 
     fn count_credit(&mut self, credit: &Credit, count: impl Fn(&mut Account, Part, crate::money::Amount) -> Counted) {
@@ -422,6 +418,10 @@ impl Book {
     pub fn accounts(&self) -> impl Iterator<Item = (&(ShopId, SimNumber, Currency), &Account)> {
         self.accounts.iter()
     }
+}
+
+fn pot_of_credit(credit: &Credit) -> PotId {
+    PotId { shop: credit.shop, sim: credit.sim.clone(), currency: credit.amount.currency() }
 }
 
 fn pot_of_movement(movement: &MovementRecord) -> PotId {

@@ -1,4 +1,4 @@
-//! What shares and closings come to, as the rest of the node asks it.
+//! Shares and closings as the rest of the node asks of them, and tells of them.
 
 use std::collections::BTreeSet;
 
