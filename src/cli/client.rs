@@ -42,14 +42,19 @@ enum Way {
 impl Client {
     /// The running node if one answers, else the store opened for this command.
     pub fn find(data: &Path, language: Language) -> Result<Client, Failure> {
-        if let Some(node) = node::running(data) {
-            let probe = Client { way: Way::Running { agent: agent(PROBE_WAIT), node: node.clone() }, language };
-            // A node that was killed leaves its file behind: only one that knows its credential counts.
-            if probe.get("/api/v1/status").is_ok() {
-                return Ok(Client { way: Way::Running { agent: agent(ANSWER_WAIT), node }, language });
-            }
+        if let Some(node) = node::running(data).filter(|_| Client::is_running(data, language)) {
+            return Ok(Client { way: Way::Running { agent: agent(ANSWER_WAIT), node }, language });
         }
         Client::in_process(data, language)
+    }
+
+    /// Whether a node runs on that directory and answers.
+    pub fn is_running(data: &Path, language: Language) -> bool {
+        node::running(data).is_some_and(|node| {
+            let probe = Client { way: Way::Running { agent: agent(PROBE_WAIT), node }, language };
+            // A node that was killed leaves its file behind: only one that knows its credential counts.
+            probe.get("/api/v1/status").is_ok()
+        })
     }
 
     fn in_process(data: &Path, language: Language) -> Result<Client, Failure> {

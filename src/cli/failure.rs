@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::http::{Language, messages};
-use crate::node::{HomeError, NodeError, net::NetError, storage::DirectoryError};
+use crate::node::{self, HomeError, NodeError, net::NetError, storage::DirectoryError};
 use crate::replica::{BootError, JoinError};
 use crate::wire::Answered;
 
@@ -182,6 +182,17 @@ fn home(error: &HomeError) -> (&'static str, String, String) {
             format!(
                 "There is a device in {} already. Nothing was changed: name an empty directory with --data.",
                 path.display()
+            ),
+        ),
+        other if node::is_damage(other) => (
+            "store_damaged",
+            format!(
+                "Les données de ce répertoire sont endommagées ({}). Rien n'a été changé. Lancez « ucash start » ou « ucash verify --repair » : ce qui se prouve est repris, l'ancienne base est gardée à côté, et le reste revient des autres appareils.",
+                with_sources(other)
+            ),
+            format!(
+                "The data in this directory are damaged ({}). Nothing was changed. Run `ucash start` or `ucash verify --repair`: what can be proven goes on, the old database is kept beside it, and the rest comes back from the other devices.",
+                with_sources(other)
             ),
         ),
         other => (

@@ -91,7 +91,11 @@ enum Command {
     /// Importer les données de l'ancien serveur.
     Import(import::Import),
     /// Revérifier chaque signature, chaîne et solde.
-    Verify,
+    Verify {
+        /// Refaire d'abord ce qui se déduit des écritures ; si elles sont endommagées, reprendre ce qui se prouve.
+        #[arg(long)]
+        repair: bool,
+    },
     /// Les jetons d'accès à l'API de ce nœud.
     #[command(subcommand)]
     Token(token::Token),
@@ -162,7 +166,7 @@ fn dispatch(context: &Context, command: Command) -> Result<ExitCode, Failure> {
         Command::Status => node::status(context),
         Command::Peers => node::peers(context),
         Command::Import(import) => import.run(context),
-        Command::Verify => node::verify(context),
+        Command::Verify { repair } => node::verify(context, repair),
         Command::Token(token) => token.run(context),
         Command::Lab(lab) => lab.run(context),
         Command::Completions { shell } => {

@@ -5,8 +5,11 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use super::Context;
+use super::client::Client;
 use super::failure::Failure;
 use super::output::{card, items, minute, table, text};
+use crate::http::Language;
+use crate::node::Rescue;
 
 pub(super) fn status(context: &Context) -> Result<ExitCode, Failure> {
     let printer = context.printer;
@@ -26,11 +29,19 @@ pub(super) fn status(context: &Context) -> Result<ExitCode, Failure> {
             (printer.pick("Crédits", "Credits"), text(status, "credits")),
             (printer.pick("Écritures", "Entries"), text(status, "entries")),
             (printer.pick("Mises de côté", "Set aside"), text(status, "set_aside")),
+            (printer.pick("Perdues", "Lost"), lost_entries(status)),
             (printer.pick("Empreinte", "Digest"), text(status, "state_digest").chars().take(16).collect()),
             ("Version", text(status, "version")),
         ])
     });
     Ok(ExitCode::SUCCESS)
+}
+
+/// How many entries a damaged store of this device has lost and nobody has brought back.
+fn lost_entries(status: &serde_json::Value) -> String {
+    let number = |lost: &serde_json::Value, name: &str| lost.get(name).and_then(serde_json::Value::as_u64).unwrap_or(0);
+    let lost = status.get("lost").and_then(|lost| lost.as_array()).into_iter().flatten();
+    lost.map(|lost| (number(lost, "to") + 1).saturating_sub(number(lost, "from"))).sum::<u64>().to_string()
 }
 
 pub(super) fn peers(context: &Context) -> Result<ExitCode, Failure> {
@@ -93,10 +104,22 @@ pub(super) fn sync(context: &Context) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) fn verify(context: &Context) -> Result<ExitCode, Failure> {
+pub(super) fn verify(context: &Context, repair: bool) -> Result<ExitCode, Failure> {
     let printer = context.printer;
+    let path = match repair {
+        true => {
+            printer.remark(printer.pick("Réparation...", "Repairing..."));
+            if !Client::is_running(&context.data, printer.language) {
+                let rescued = crate::node::repair(&context.data);
+                let rescued = rescued.map_err(|error| Failure::of_node(&error, printer.language))?;
+                rescued.iter().for_each(|rescue| tell_rescue(context, rescue));
+            }
+            "/api/v1/repair"
+        }
+        false => "/api/v1/verification",
+    };
     printer.remark(printer.pick("Vérification de chaque écriture...", "Checking every entry..."));
-    let found = context.client()?.post("/api/v1/verification", &json!({}))?;
+    let found = context.client()?.post(path, &json!({}))?;
     let sound = found.get("sound").is_some_and(|sound| sound == true);
     printer.answer(&found, |found| {
         let counts = format!(
@@ -117,4 +140,48 @@ pub(super) fn verify(context: &Context) -> Result<ExitCode, Failure> {
         }
     });
     Ok(ExitCode::from(u8::from(!sound)))
+}
+
+/// What was done about damaged data: what happened, what it means, what to do.
+pub(super) fn tell_rescue(context: &Context, rescue: &Rescue) {
+    let printer = context.printer;
+    let kept = rescue.kept_in.as_ref().map_or_else(String::new, |path| path.display().to_string());
+    printer.remark(&match printer.language {
+        Language::French => format!(
+            "Les données de cet appareil étaient endommagées ({}). {} écritures prouvées par leur signature ont été reprises ; l'ancienne base est gardée dans {kept}. Cet appareil continue sous une nouvelle vie, sans part des soldes : connectez-le aux autres, et faites clore l'ancienne vie par le gardien (ucash device close).",
+            rescue.why, rescue.entries
+        ),
+        Language::English => format!(
+            "This device's data were damaged ({}). {} entries proven by their signatures go on; the old database is kept in {kept}. This device goes on as a new life, without a share of any balance: connect it to the others, and have the keeper close the old life (ucash device close).",
+            rescue.why, rescue.entries
+        ),
+    });
+    for lost in &rescue.lost {
+        let shop = lost.shop_id.map_or_else(
+            || printer.pick("registre", "registry").to_owned(),
+            |shop| format!("{} {shop}", printer.pick("agence", "shop")),
+        );
+        printer.remark(&match printer.language {
+            Language::French => format!(
+                "- perdues ici, à reprendre des autres appareils : écritures {} à {} de {} ({shop})",
+                lost.from, lost.to, lost.device
+            ),
+            Language::English => format!(
+                "- lost here, to be brought back by other devices: entries {} to {} of {} ({shop})",
+                lost.from, lost.to, lost.device
+            ),
+        });
+    }
+    if !rescue.is_all_named {
+        printer.remark(printer.pick(
+            "- jusqu'où allaient les journaux n'est pas connu (le fichier heads manque ou est illisible) : d'autres écritures peuvent manquer. Connectez cet appareil aux autres avant de vous fier aux soldes.",
+            "- how far the logs had come is not known (the heads file is missing or unreadable): more entries may be missing. Connect this device to the others before relying on balances.",
+        ));
+    }
+    if rescue.own_records_lost {
+        printer.remark(printer.pick(
+            "- les réponses gardées par clé, les invitations ou les jetons sont peut-être incomplets : recréez les jetons, et vérifiez la liste avant de renvoyer une ancienne commande.",
+            "- answers kept by key, invitations or tokens may be incomplete: make tokens anew, and look at the list before an old command is sent again.",
+        ));
+    }
 }

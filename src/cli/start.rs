@@ -13,6 +13,7 @@ use super::failure::Failure;
 use super::founding::{ZONE_DEFAULT, device_name};
 use super::log::{LogFormat, begin};
 use super::moments::duration;
+use super::node::tell_rescue;
 use super::output::print_line;
 use crate::http::{ApiSettings, ApiState, router, serve};
 use crate::model::ShopId;
@@ -73,6 +74,7 @@ impl Start {
                     "Empty directory: a network of one shop was founded in it. (ucash init chooses the names.)",
                 ));
             }
+            online.rescue.iter().for_each(|rescue| tell_rescue(context, rescue));
             run_until(context, online, async {
                 tokio::select! {
                     _ = terminated.recv() => {}

@@ -159,7 +159,7 @@ impl Book {
             self.index.insert(&credit);
         }
         self.count_credit(&credit, Account::add);
-        self.digest(credit.shop, &credit, SetDigest::insert);
+        self.count(credit.shop, &credit, SetDigest::insert);
         if credit.status == CreditStatus::Cancelled && returned_at.is_none() && !credit.void {
             self.to_return.entry(credit.shop).or_default().insert(credit.id);
         }
@@ -176,7 +176,7 @@ impl Book {
             self.index.remove(&old);
         }
         self.count_credit(&old, Account::take);
-        self.digest(old.shop, &old, SetDigest::remove);
+        self.count(old.shop, &old, SetDigest::remove);
         if let Some(ids) = self.to_return.get_mut(&old.shop) {
             ids.remove(&old.id);
         }
@@ -209,7 +209,7 @@ impl Book {
     fn show_movement(&mut self, mut movement: MovementRecord) {
         if let Some(old) = self.movements.remove(&movement.id) {
             self.count_movement(&old, Account::take);
-            self.digest(old.shop, &old, SetDigest::remove);
+            self.count(old.shop, &old, SetDigest::remove);
         }
         let standing = self.shares.standing(&pot_of_movement(&movement), &ItemId::Movement(movement.id));
         let recorded =
@@ -219,7 +219,7 @@ impl Book {
         movement.taken_by = standing.taken_by;
         movement.void = standing.void;
         self.count_movement(&movement, Account::add);
-        self.digest(movement.shop, &movement, SetDigest::insert);
+        self.count(movement.shop, &movement, SetDigest::insert);
         self.movements_by_sim.entry(movement.sim.clone()).or_default().insert((movement.at, movement.id));
         if let Some(old_id) = movement.old_id {
             let place = (movement.kind.word(), old_id, movement.sim.clone());
@@ -280,7 +280,7 @@ impl Book {
         self.accounts.entry((shop, sim.clone(), currency)).or_insert_with(|| Account::empty(currency))
     }
 
-    fn digest(&mut self, shop: ShopId, thing: &impl serde::Serialize, change: impl Fn(&mut SetDigest, &[u8])) {
+    fn count(&mut self, shop: ShopId, thing: &impl serde::Serialize, change: impl Fn(&mut SetDigest, &[u8])) {
         let bytes = postcard::to_stdvec(thing).unwrap_or_else(|error| unreachable!("nouns always encode: {error}"));
         change(self.digests.entry(shop).or_default(), &bytes);
     }
@@ -407,6 +407,16 @@ impl Book {
         to: Option<Timestamp>,
     ) -> impl Iterator<Item = &Credit> {
         self.index.granted_in(shop, from, to).filter_map(|id| self.credits.get(&id))
+    }
+
+    /// The digest of every shop's credits and movements.
+    pub fn digest(&self) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new();
+        for (shop, digest) in self.digests.iter().filter(|(_, digest)| **digest != SetDigest::default()) {
+            hasher.update(&shop.0.to_be_bytes());
+            hasher.update(&digest.to_bytes());
+        }
+        *hasher.finalize().as_bytes()
     }
 
     /// The digest of a shop's credits and movements.

@@ -2,6 +2,8 @@
 //!
 //! The formats here are on disks and wires for good; `tests/it/golden.rs` holds their bytes.
 
+use std::fmt;
+
 use minicbor::{Decode, Encode};
 use thiserror::Error;
 
@@ -24,6 +26,16 @@ pub struct LogId {
     pub device: DeviceKey,
     /// In which life of its store.
     pub incarnation: Incarnation,
+}
+
+impl fmt::Display for LogId {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.scope {
+            Scope::Registry => write!(out, "registry")?,
+            Scope::Shop(shop) => write!(out, "shop {shop}")?,
+        }
+        write!(out, "/{}/{:016x}", self.device, self.incarnation.0)
+    }
 }
 
 impl LogId {

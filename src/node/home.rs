@@ -5,6 +5,7 @@
 //! identity       the device's secrets, mode 0600
 //! store/         sled
 //! heads          how far each log must at least be (finding 2)
+//! store.damaged-N  a store that was damaged and set apart (`rescue`)
 //! peers.json     addresses of trusted devices
 //! node.json      while a node runs: where its API is, and the local credential
 //! ```
@@ -16,14 +17,15 @@ use thiserror::Error;
 
 use super::clock::{instant, random};
 use super::storage::{
-    DataDirectory, DirectoryError, HeadsError, HeadsFile, Held, OpenError, SledStore, write_atomically,
+    DataDirectory, DirectoryError, Heads, HeadsError, HeadsFile, Held, OpenError, SledStore, write_atomically,
 };
 use crate::log::SigningKey;
+use crate::model::DeviceKey;
 use crate::replica::{BootError, Identity, Replica, ReplicaError};
 use crate::store::{Store, StoreError};
 
 /// Pages that sled keeps in memory: a burst of received entries fits, and a phone can spare it (finding 3).
-const CACHE_BYTES: u64 = 48 << 20;
+pub(super) const CACHE_BYTES: u64 = 48 << 20;
 
 /// What stands in a directory that holds a device, or held one.
 const OURS: [&str; 3] = ["identity", "store", "heads"];
@@ -71,6 +73,25 @@ struct Kept {
     device: String,
     authority: Option<String>,
     gossip: Option<String>,
+    /// The public key of the network's authority: with it a device whose store is lost can begin again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    network: Option<String>,
+    /// Over all of the above: one letter that was changed by a failing disk would make another, valid key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    check: Option<String>,
+}
+
+impl Kept {
+    fn sum(&self) -> String {
+        let parts = [Some(&self.device), self.authority.as_ref(), self.gossip.as_ref(), self.network.as_ref()];
+        let mut hasher = blake3::Hasher::new_derive_key("ucash/v1/identity-check");
+        for part in parts {
+            let part = part.map_or("-", String::as_str);
+            hasher.update(&(part.len() as u64).to_be_bytes());
+            hasher.update(part.as_bytes());
+        }
+        encode(&hasher.finalize().as_bytes()[..16])
+    }
 }
 
 /// What a running node tells the commands of its directory.
@@ -132,7 +153,15 @@ impl Home {
         let path = self.identity_file();
         let unreadable = |detail: String| HomeError::Identity { path: path.clone(), detail };
         match std::fs::read(&path) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| unreadable(error.to_string())),
+            Ok(bytes) => {
+                let kept: Kept = serde_json::from_slice(&bytes).map_err(|error| unreadable(error.to_string()))?;
+                match &kept.check {
+                    Some(check) if *check != kept.sum() => {
+                        Err(unreadable("its checksum is wrong: the file was changed or damaged".to_owned()))
+                    }
+                    _ => Ok(Some(kept)),
+                }
+            }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(unreadable(error.to_string())),
         }
@@ -145,8 +174,9 @@ impl Home {
         })
     }
 
-    fn keep(&self, kept: &Kept) -> Result<(), HomeError> {
-        let mut bytes = serde_json::to_vec_pretty(kept)
+    fn keep(&self, mut kept: Kept) -> Result<(), HomeError> {
+        kept.check = Some(kept.sum());
+        let mut bytes = serde_json::to_vec_pretty(&kept)
             .map_err(|error| HomeError::Identity { path: self.identity_file(), detail: error.to_string() })?;
         bytes.push(b'\n');
         write_atomically(&self.identity_file(), &bytes, 0o600)?;
@@ -159,7 +189,7 @@ impl Home {
             return Ok(SigningKey::from_seed(&self.key_of(&kept.device)?));
         }
         let seed: [u8; 32] = random();
-        self.keep(&Kept { device: encode(&seed), authority: None, gossip: None })?;
+        self.keep(Kept { device: encode(&seed), authority: None, gossip: None, network: None, check: None })?;
         Ok(SigningKey::from_seed(&seed))
     }
 
@@ -171,16 +201,30 @@ impl Home {
         let key = self.device_key()?;
         let authority: [u8; 32] = random();
         let identity = Identity { key, authority_key: Some(SigningKey::from_seed(&authority)), gossip_key: random() };
-        self.keep_identity(&identity)?;
+        self.keep_identity(&identity, SigningKey::from_seed(&authority).public())?;
         Ok(identity)
     }
 
-    pub fn keep_identity(&self, identity: &Identity) -> Result<(), HomeError> {
-        self.keep(&Kept {
+    /// Keeps the identity of a device of the network that this authority founded.
+    pub fn keep_identity(&self, identity: &Identity, authority: DeviceKey) -> Result<(), HomeError> {
+        self.keep(Kept {
             device: encode(&identity.key.seed()),
             authority: identity.authority_key.as_ref().map(|key| encode(&key.seed())),
             gossip: Some(encode(&identity.gossip_key)),
+            network: Some(encode(&authority.0)),
+            check: None,
         })
+    }
+
+    /// The public key of the network's authority, if the identity names it.
+    pub fn authority(&self) -> Result<Option<DeviceKey>, HomeError> {
+        let Some(kept) = self.read_identity()? else { return Ok(None) };
+        if let Some(network) = &kept.network {
+            return Ok(Some(DeviceKey(self.key_of(network)?)));
+        }
+        // A directory made before the identity named it: the founder's still does.
+        let authority = kept.authority.as_deref().map(|text| self.key_of(text)).transpose()?;
+        Ok(authority.map(|seed| SigningKey::from_seed(&seed).public()))
     }
 
     /// The identity, once it is whole.
@@ -202,7 +246,15 @@ impl Home {
         Ok(data_encoding::HEXLOWER.encode(&secret))
     }
 
+    pub fn store_path(&self) -> PathBuf {
+        self.directory.store_path()
+    }
+
+    /// The database, made if there is none: then with a heads file beside it, so that its absence means something.
     pub fn store(&self) -> Result<SledStore, HomeError> {
+        if !self.store_path().exists() && !HeadsFile::exists(self.path()) {
+            HeadsFile::write(self.path(), &Heads::new())?;
+        }
         Ok(SledStore::open(&self.directory.store_path(), CACHE_BYTES)?)
     }
 
@@ -210,10 +262,22 @@ impl Home {
     pub fn replica(&mut self) -> Result<Replica<SledStore>, HomeError> {
         let no_device = || HomeError::NoDevice { path: self.path().to_owned() };
         let identity = self.identity()?.ok_or_else(no_device)?;
-        let replica = Replica::open(self.store()?, identity, random()).map_err(|error| match error {
-            BootError::Emptiness { .. } => no_device(),
-            other => other.into(),
-        })?;
+        self.finish_rescue()?;
+        if self.store_path().exists() && !HeadsFile::exists(self.path()) {
+            return Err(HeadsError::Missing { path: self.path().join("heads") }.into());
+        }
+        let replica = match Replica::open(self.store()?, identity, random()) {
+            Err(BootError::Emptiness { .. }) => {
+                // A store that holds nothing where there were logs is not a new one.
+                HeadsFile::open(self.path(), |_, _| Ok(Held::Nothing))?;
+                return Err(no_device());
+            }
+            other => other?,
+        };
+        if self.read_identity()?.is_some_and(|kept| kept.network.is_none()) {
+            // Made before the identity named its network.
+            self.keep_identity(&replica.identity(), replica.registry().authority())?;
+        }
         self.watch(&replica)?;
         Ok(replica)
     }

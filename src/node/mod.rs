@@ -5,6 +5,7 @@
 //! | `engine` | the loop: inputs in, one sync, outputs out |
 //! | `handle` | how the faces talk to the loop |
 //! | `home` | a device's directory: lock, identity, store, heads |
+//! | `rescue` | a damaged directory, made usable again |
 //! | `start` | found, join, run, or open for one command |
 //! | [`storage`] | the data directory, the store on disk, the heads kept beside it |
 //! | [`net`] | libp2p: frames, gossip, dialling |
@@ -19,6 +20,7 @@ mod gossip;
 mod handle;
 mod home;
 pub mod net;
+mod rescue;
 mod start;
 pub mod storage;
 
@@ -26,7 +28,8 @@ pub use clock::{draw, now};
 pub use engine::Engine;
 pub use handle::{NodeHandle, Request, SyncReport};
 pub use home::{HomeError, Running};
+pub use rescue::{Rescue, is_damage};
 pub use start::{
     FoundOptions, JoinOptions, NodeError, Offline, Online, OnlineParts, RunOptions, found, holds_device, join,
-    open_offline, run, running,
+    open_offline, repair, run, running,
 };

@@ -17,6 +17,7 @@ use super::gossip::topic;
 use super::handle::NodeHandle;
 use super::home::{Home, HomeError, Running};
 use super::net::{Multiaddr, NetCommand, NetConfig, NetError, NetEvent, NetHandle, spawn};
+use super::rescue::Rescue;
 use super::storage::SledStore;
 use crate::membership::Invitation;
 use crate::model::Timestamp;
@@ -146,6 +147,8 @@ pub struct Online {
     pub peer_id: String,
     /// What shows that a command may read this directory.
     pub credential: String,
+    /// What was done about damaged data, if they were.
+    pub rescue: Option<Rescue>,
     /// Tells where other devices reach it at the moment of asking, for invitations.
     pub addresses: Arc<dyn Fn() -> Vec<String> + Send + Sync>,
     parts: OnlineParts,
@@ -237,6 +240,17 @@ pub fn open_offline(path: &Path) -> Result<Offline, NodeError> {
     Ok(Offline { node: NodeHandle::new(requests), credential, stop, thread })
 }
 
+/// Mends the data of a directory: what is derived is derived anew from the entries; where entries are damaged, those
+/// that can be proven go on (`rescue`).
+pub fn repair(path: &Path) -> Result<Option<Rescue>, NodeError> {
+    check_clock()?;
+    let mut home = Home::open(path)?;
+    let (mut replica, rescue) = home.replica_or_rescue()?;
+    replica.rebuild()?;
+    home.keep_heads(&replica, true);
+    Ok(rescue)
+}
+
 fn parse_all(addresses: &[&str]) -> Vec<Multiaddr> {
     addresses.iter().filter_map(|address| address.parse().ok()).collect()
 }
@@ -246,9 +260,9 @@ pub async fn run(path: &Path, options: RunOptions, found: Option<FoundOptions>) 
     let now = check_clock()?;
     let found = found.filter(|_| !holds_device(path));
     let mut home = if found.is_some() { Home::open_or_create(path)? } else { Home::open(path)? };
-    let mut replica = match found {
-        Some(options) => found_in(&mut home, &options, now)?.0,
-        None => home.replica()?,
+    let (mut replica, rescue) = match found {
+        Some(options) => (found_in(&mut home, &options, now)?.0, None),
+        None => home.replica_or_rescue()?,
     };
     replica.set_sync_every_ms(i64::try_from(options.sync_every.as_millis()).unwrap_or(i64::MAX));
     replica.set_return_after_ms(i64::try_from(options.return_after.as_millis()).unwrap_or(i64::MAX));
@@ -294,6 +308,7 @@ pub async fn run(path: &Path, options: RunOptions, found: Option<FoundOptions>) 
         listener,
         http,
         listen,
+        rescue,
         peer_id: net.peer_id.clone(),
         credential,
         parts: OnlineParts { net, stop, thread },
@@ -354,7 +369,7 @@ async fn admitted(
                 let Some((credentials, gossip_key)) = joiner.answer(&frame)? else { continue };
                 let identity = Identity { key: key.clone(), authority_key: None, gossip_key };
                 let joined = Replica::join(home.store()?, identity.clone(), random(), &credentials)?;
-                home.keep_identity(&identity)?;
+                home.keep_identity(&identity, credentials.authority)?;
                 replica = Some(joined);
                 Input::Connected { peer }
             }

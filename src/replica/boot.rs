@@ -1,20 +1,16 @@
-//! How a replica begins: founded, joined, or opened again.
-
-use std::ops::ControlFlow;
+//! How a replica begins: founded or joined. How one is opened again stands in `opening`.
 
 use thiserror::Error;
 
-use crate::ledger::{Plan, Refusal};
-use crate::log::{Body, BodyError, LogId, SigningKey, actor_of};
+use crate::ledger::{Plan, Refusal, SetDigest};
+use crate::log::{LogId, SigningKey, actor_of};
 use crate::membership::{Certificate, Credentials, ReadScope, Registry, Role};
-use crate::model::{
-    Credit, DeviceKey, DocumentId, Hlc, Incarnation, MovementRecord, NetworkId, Operation, Scope, ShopId, Timestamp,
-};
-use crate::planted::{self, Bug};
-use crate::replica::fold::{EntryRef, Fold, Touched};
+use crate::model::{DeviceKey, Hlc, Incarnation, NetworkId, Operation, Scope, ShopId, Timestamp};
+use crate::replica::fold::Fold;
 use crate::replica::logs::Logs;
+use crate::replica::soundness::Damage;
 use crate::replica::{Replica, ReplicaError, keys, steward, sync};
-use crate::store::{Batch, Pair, Store};
+use crate::store::{Batch, Store};
 
 /// The secrets of a device.
 #[derive(Clone, Debug)]
@@ -51,6 +47,9 @@ pub enum BootError {
     /// What the founder said cannot be taken.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// The store has lost something that nothing here can make again. Nothing was changed.
+    #[error("the store is damaged: {0}")]
+    Damaged(Damage),
     /// The store is not empty, or is empty where it should not be.
     #[error("the store {}", if *.expected_empty { "is already in use" } else { "holds no replica" })]
     Emptiness {
@@ -165,62 +164,15 @@ impl<S: Store> Replica<S> {
         batch.put(keys::AUTHORITY, authority.0);
         batch.put(keys::DEVICE, identity.key.public().0);
         batch.put(keys::DERIVED_NOW, keys::DERIVED_VERSION);
+        batch.put(keys::OWN_SUM, SetDigest::default().to_bytes());
         store.apply(&batch).map_err(ReplicaError::from)?;
         let incarnation = Incarnation(u64::from_be_bytes(incarnation));
         let run = u64::from_be_bytes(random.draw());
-        let logs = Logs::open(store)?;
+        let (logs, _) = Logs::open(store)?;
         Ok(Replica::assemble(identity, incarnation, run, random, logs, Fold::new(authority)))
     }
 
-    /// Opens a replica again. What is derived is read, or folded anew where this version lays it out otherwise.
-    pub fn open(store: S, identity: Identity, seed: [u8; 32]) -> Result<Replica<S>, BootError> {
-        let get = |key: &[u8]| store.get(key).map_err(ReplicaError::from);
-        let Some(incarnation) = get(keys::INCARNATION)? else {
-            return Err(BootError::Emptiness { expected_empty: false });
-        };
-        let read = |bytes: Option<Vec<u8>>| bytes.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
-        let authority = read(get(keys::AUTHORITY)?).ok_or(ReplicaError::damaged("no authority is named"))?;
-        if read(get(keys::DEVICE)?) != Some(identity.key.public().0) {
-            return Err(ReplicaError::Foreign.into());
-        }
-        let derived = get(keys::DERIVED_NOW)?;
-        let incarnation: [u8; 8] =
-            incarnation.try_into().map_err(|_| ReplicaError::damaged("the incarnation is unreadable"))?;
-        let mut random = Random::new(seed);
-        let run = u64::from_be_bytes(random.draw());
-        let logs = Logs::open(store)?;
-        let fold = Fold::new(DeviceKey(authority));
-        let incarnation = Incarnation(u64::from_be_bytes(incarnation));
-        let mut replica = Replica::assemble(identity, incarnation, run, random, logs, fold);
-        if derived.as_deref() == Some(keys::DERIVED_VERSION) {
-            replica.recall()?;
-        } else {
-            replica.rebuild()?;
-        }
-        replica.recall_clock()?;
-        Ok(replica)
-    }
-
-    /// Opens a store that is a copy of an older one, or was brought back: as a new incarnation, which writes logs of
-    /// its own and holds no share, so that nothing can be written or spent twice (`domain`, rule 7).
-    pub fn open_restored(store: S, identity: Identity, seed: [u8; 32]) -> Result<Replica<S>, BootError> {
-        let mut replica = Replica::open(store, identity, seed)?;
-        if !planted::is(Bug::RestoreKeepsShares) {
-            replica.begin_incarnation();
-        }
-        replica.write()?;
-        replica.sync()?;
-        Ok(replica)
-    }
-
-    /// Goes on as a new life of this store. What was written before stays, and is no longer continued.
-    pub(super) fn begin_incarnation(&mut self) {
-        let incarnation = self.random.draw::<8>();
-        self.incarnation = Incarnation(u64::from_be_bytes(incarnation));
-        self.put(keys::INCARNATION.to_vec(), Some(incarnation.to_vec()));
-    }
-
-    fn assemble(
+    pub(super) fn assemble(
         identity: Identity,
         incarnation: Incarnation,
         run: u64,
@@ -248,107 +200,10 @@ impl<S: Store> Replica<S> {
             outputs: Vec::new(),
             failed: None,
             unsynced: false,
+            own: SetDigest::default(),
+            books: None,
+            expected: Vec::new(),
         }
-    }
-
-    /// Reads what is derived.
-    fn recall(&mut self) -> Result<(), ReplicaError> {
-        use crate::replica::fold::Entries;
-        self.fold.reopen(&self.logs, &DocumentId::Registry)?;
-        let shops: Vec<ShopId> = self.fold.book.shops().keys().copied().collect();
-        for shop in shops {
-            self.fold.reopen(&self.logs, &DocumentId::Shop(shop))?;
-        }
-        let damaged = ReplicaError::damaged;
-        for value in self.values(keys::CREDIT)? {
-            let (_, credit): (Vec<EntryRef>, Credit) =
-                postcard::from_bytes(&value.1).map_err(|_| damaged("a credit's record is unreadable"))?;
-            self.fold.book.put_credit(credit);
-        }
-        for value in self.values(keys::MOVEMENT)? {
-            let movement: MovementRecord =
-                postcard::from_bytes(&value.1).map_err(|_| damaged("a movement's record is unreadable"))?;
-            self.fold.book.put_movement(movement);
-        }
-        for (key, value) in self.values(keys::SET_ASIDE)? {
-            let at = keys::read_entry(&key).ok_or_else(|| damaged("a verdict names no entry"))?;
-            let why = postcard::from_bytes(&value).map_err(|_| damaged("a verdict is unreadable"))?;
-            let log = self.logs.log(at.log).ok_or(damaged("a log has no name"))?;
-            self.fold.recall_set_aside(at, why, &log, &self.logs.body(at)?);
-        }
-        for (key, _) in self.values(keys::WAITING)? {
-            let at = keys::read_entry(&key).ok_or_else(|| damaged("a verdict names no entry"))?;
-            self.take_again(at)?;
-        }
-        self.fold.finish(&self.logs)?;
-        self.fold.touched = Touched::default();
-        // What was due when this device went is due still.
-        self.fold.stirred = self.fold.book.shops().keys().copied().collect();
-        Ok(())
-    }
-
-    fn values(&self, letter: u8) -> Result<Vec<Pair>, ReplicaError> {
-        let mut found = Vec::new();
-        self.logs.store.scan(&[letter], &[letter], &mut |key, value| {
-            found.push((key.to_vec(), value.to_vec()));
-            ControlFlow::Continue(())
-        })?;
-        Ok(found)
-    }
-
-    fn take_again(&mut self, at: EntryRef) -> Result<(), ReplicaError> {
-        use crate::replica::fold::Entries;
-        let log = self.logs.log(at.log).ok_or(ReplicaError::damaged("a log has no name"))?;
-        let body = self.logs.body(at)?;
-        self.fold.take(&self.logs, at, &log, &body)
-    }
-
-    /// Throws away what is derived and folds every entry anew.
-    pub fn rebuild(&mut self) -> Result<(), ReplicaError> {
-        let authority = self.fold.registry.authority();
-        let mut batch = Batch::default();
-        for letter in keys::DERIVED {
-            for (key, _) in self.values(letter)? {
-                batch.delete(key);
-            }
-        }
-        batch.put(keys::DERIVED_NOW, keys::DERIVED_VERSION);
-        self.logs.store.apply(&batch)?;
-        self.fold = self.fold_all(Fold::with_capacity(authority, usize::MAX))?;
-        self.write()?;
-        self.logs.store.sync()?;
-        self.fold = Fold::new(authority);
-        self.recall()
-    }
-
-    /// Every entry held, folded into that fold.
-    pub(super) fn fold_all(&self, mut fold: Fold) -> Result<Fold, ReplicaError> {
-        for (log, held) in self.logs.held() {
-            self.logs.each_body(held.index, &mut |number, bytes| {
-                let at = EntryRef { log: held.index, number };
-                fold.take(&FromScratch(&self.logs), at, log, &Body::from_bytes(bytes))
-            })?;
-        }
-        fold.finish(&FromScratch(&self.logs))?;
-        Ok(fold)
-    }
-
-    /// The clock goes on after the last own entry.
-    fn recall_clock(&mut self) -> Result<(), ReplicaError> {
-        use crate::replica::fold::Entries;
-        let own: Vec<(LogId, EntryRef)> = self
-            .logs
-            .held()
-            .iter()
-            .filter(|(log, held)| log.device == self.device() && held.head.number > 0)
-            .map(|(log, held)| (*log, EntryRef { log: held.index, number: held.head.number }))
-            .collect();
-        for (_, at) in own {
-            if let Ok(body) = self.logs.body(at)? {
-                self.clock = self.clock.max(body.stamp);
-            }
-        }
-        Ok(())
     }
 
     /// The Automerge actor of this run in that log.
@@ -386,30 +241,5 @@ impl<S: Store> Replica<S> {
 
     pub(super) fn may_write(&self, scope: Scope) -> bool {
         self.fold.registry.may_write(&self.device(), scope)
-    }
-}
-
-/// Entries alone: no record of what was derived from them is believed.
-struct FromScratch<'a, S>(&'a Logs<S>);
-
-impl<S: Store> crate::replica::fold::Entries for FromScratch<'_, S> {
-    fn log(&self, log: u32) -> Option<LogId> {
-        self.0.log(log)
-    }
-
-    fn body(&self, at: EntryRef) -> Result<Result<Body, BodyError>, ReplicaError> {
-        self.0.body(at)
-    }
-
-    fn index(&self, log: &LogId) -> Option<u32> {
-        self.0.index(log)
-    }
-
-    fn entry(&self, at: EntryRef) -> Result<Option<Result<Body, BodyError>>, ReplicaError> {
-        self.0.entry(at)
-    }
-
-    fn positions(&self, _: &DocumentId) -> Result<Vec<EntryRef>, ReplicaError> {
-        Ok(Vec::new())
     }
 }

@@ -176,6 +176,8 @@ pub enum Command {
         /// The new name.
         name: String,
     },
+    /// Derives anew, from the entries, whatever is derived from them.
+    Repair,
     /// Keeps a small value for this node's shell (a token's hash, say); it is not replicated.
     PutLocal {
         /// Its key, up to 64 characters.

@@ -187,6 +187,12 @@ impl<S: Store> Replica<S> {
             Command::RevokeDevice { device } => self.revoke(now, &device),
             Command::RenameDevice { device, name } => self.rename(now, &device, &name),
             Command::PutLocal { key, value } => self.put_local(&key, value),
+            Command::Repair => {
+                // What this step has staged so far is part of the entries.
+                self.write()?;
+                self.rebuild()?;
+                Ok(Answer::Done)
+            }
         }
     }
 

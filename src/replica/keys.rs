@@ -19,8 +19,14 @@ use crate::log::document_bytes;
 use crate::model::{CreditId, DocumentId, MovementId};
 use crate::replica::fold::EntryRef;
 
+/// The letters of what no log holds and nothing can be derived from.
+pub(crate) const OWN: [u8; 4] = *b"invr";
+
 /// Goes up when a derived value is laid out or computed otherwise; the store is then folded anew.
-pub(crate) const DERIVED_VERSION: &[u8] = b"2";
+pub(crate) const DERIVED_VERSION: &[u8] = b"3";
+
+/// The last version that kept no [`OWN_SUM`].
+pub(crate) const UNCOUNTED_VERSION: &[u8] = b"2";
 
 pub(crate) const SEGMENT: u8 = b'e';
 pub(crate) const LOG: u8 = b'l';
@@ -38,6 +44,12 @@ pub(crate) const AUTHORITY: &[u8] = b"sauthority";
 pub(crate) const DEVICE: &[u8] = b"sdevice";
 pub(crate) const CREDENTIALS: &[u8] = b"scredentials";
 pub(crate) const DERIVED_NOW: &[u8] = b"sderived";
+/// The sum of the own records ([`OWN`]): what tells that one of them is gone.
+pub(crate) const OWN_SUM: &[u8] = b"sown";
+/// The digest of the books that the derived records make: what tells that one of them is gone, or old.
+pub(crate) const BOOKS_DIGEST: &[u8] = b"sbooks";
+/// Heads that an earlier store of this device had reached, of which entries are still to come back.
+pub(crate) const EXPECTED: &[u8] = b"sexpected";
 
 pub(crate) fn segment_prefix(log: u32) -> Vec<u8> {
     [&[SEGMENT][..], &log.to_be_bytes()].concat()

@@ -13,6 +13,7 @@ use crate::model::{DocumentId, Scope};
 use crate::replica::ReplicaError;
 use crate::replica::fold::{Entries, EntryRef};
 use crate::replica::keys;
+use crate::replica::soundness::{self, Damage};
 use crate::store::{Batch, Store};
 
 /// One log held here.
@@ -58,22 +59,17 @@ pub(crate) struct Logs<S> {
 const SEGMENT_BYTES: usize = 10_000;
 
 impl<S: Store> Logs<S> {
-    /// Reads the heads from the store.
-    pub fn open(store: S) -> Result<Logs<S>, ReplicaError> {
+    /// Reads the logs of a store, each from its beginning, and says what is wrong with them.
+    pub fn open(store: S) -> Result<(Logs<S>, Damage), ReplicaError> {
+        let (found, damage) = soundness::take_stock(&store)?;
         let mut logs =
             Logs { store, held: BTreeMap::new(), names: Vec::new(), staged: BTreeMap::new(), entries: 0, moves: 0 };
-        let mut found = Vec::new();
-        logs.store.scan(&[keys::LOG], &[keys::LOG], &mut |_, value| {
-            found.push(value.to_vec());
-            ControlFlow::Continue(())
-        })?;
-        for (value, index) in found.into_iter().zip(0..) {
-            let (log, head) = read_head(&value).ok_or_else(|| ReplicaError::damaged("a log's head is unreadable"))?;
+        for (index, (log, head)) in found {
             logs.entries += head.number;
             logs.held.insert(log, Held { index, head, stored: head.number });
             logs.names.push(log);
         }
-        Ok(logs)
+        Ok((logs, damage))
     }
 
     /// Every log by id.
@@ -225,7 +221,7 @@ impl<S: Store> Logs<S> {
                     batch.put(key, Segment { bodies, signature }.to_bytes());
                 }
             }
-            batch.put(keys::log(index), write_head(&log, &head));
+            batch.put(keys::log(index), soundness::write_head(&log, &head));
         }
         fresh
     }
@@ -382,14 +378,4 @@ fn segment_length(bodies: &[Vec<u8>]) -> usize {
         bytes <= SEGMENT_BYTES
     });
     fits.count().max(1)
-}
-
-fn write_head(log: &LogId, head: &Head) -> Vec<u8> {
-    [&log.to_bytes()[..], &head.number.to_be_bytes(), &head.hash].concat()
-}
-
-fn read_head(bytes: &[u8]) -> Option<(LogId, Head)> {
-    let (log, rest) = bytes.split_at_checked(45)?;
-    let (number, hash) = rest.split_first_chunk::<8>()?;
-    Some((LogId::from_bytes(log)?, Head { number: u64::from_be_bytes(*number), hash: hash.try_into().ok()? }))
 }

@@ -25,9 +25,12 @@ mod greeting;
 mod join;
 mod keys;
 mod logs;
+mod opening;
 mod queries;
 mod rounds;
+mod salvage;
 mod session;
+mod soundness;
 mod steward;
 mod sync;
 mod transfer;
@@ -42,14 +45,16 @@ pub use command::{Command, Query, RowOutcome};
 pub use error::ReplicaError;
 pub use fold::SetAside;
 pub use join::{JoinError, Joiner};
+pub use salvage::{Heads, Salvaged};
+pub use soundness::{Damage, LostEntries};
 pub use view::{
     AccountView, Answer, BalanceView, BeneficiaryView, ClosingView, CreditView, DeviceView, EventView, ExposureView,
-    GiftView, InvitationView, MovementView, Page, PaymentView, PeerView, ShareView, SharesView, ShopView, SimView,
-    StatisticsView, StatusView, VerifyView,
+    GiftView, InvitationView, LostView, MovementView, Page, PaymentView, PeerView, ShareView, SharesView, ShopView,
+    SimView, StatisticsView, StatusView, VerifyView,
 };
 
-use crate::ledger::{Book, Refusal};
-use crate::log::{LogId, SigningKey};
+use crate::ledger::{Book, Refusal, SetDigest};
+use crate::log::{Head, LogId, SigningKey};
 use crate::membership::Registry;
 use crate::model::{DeviceKey, DocumentId, Hlc, Holder, Incarnation, Scope, Timestamp};
 use crate::planted::{self, Bug};
@@ -190,6 +195,12 @@ pub struct Replica<S> {
     failed: Option<String>,
     /// A batch was applied that no sync has made durable.
     unsynced: bool,
+    /// The sum of the own records in the store.
+    own: SetDigest,
+    /// The digest of the books that was last written.
+    books: Option<[u8; 32]>,
+    /// Heads that an earlier store of this device had reached, and this one has not seen yet.
+    expected: Vec<(LogId, Head)>,
 }
 
 impl<S: Store> Replica<S> {
@@ -314,6 +325,12 @@ impl<S: Store> Replica<S> {
         self.identity.gossip_key
     }
 
+    /// The secrets of this device.
+    #[cfg(feature = "node")]
+    pub(crate) fn identity(&self) -> Identity {
+        self.identity.clone()
+    }
+
     /// This life of this device's store: who holds its shares.
     pub fn holder(&self) -> Holder {
         Holder { device: self.device(), incarnation: self.incarnation }
@@ -362,15 +379,15 @@ impl<S: Store> Replica<S> {
         }
         self.fold.finish(&self.logs)?;
         let mut batch = Batch::default();
-        for (key, value) in std::mem::take(&mut self.pending) {
-            match value {
-                Some(value) => batch.put(key, value),
-                None => batch.delete(key),
-            }
-        }
+        self.write_own(&mut batch)?;
         let (device, authority) = (self.identity.key.clone(), self.identity.authority_key.clone());
         let fresh = self.logs.write(&mut batch, |log| sign_with(log, &device, authority.as_ref()));
         self.write_touched(&mut batch)?;
+        let books = self.fold.book.digest();
+        if self.books != Some(books) {
+            batch.put(keys::BOOKS_DIGEST, books);
+            self.books = Some(books);
+        }
         self.fold.close_idle();
         if batch.is_empty() {
             return Ok(());
@@ -380,6 +397,29 @@ impl<S: Store> Replica<S> {
         for suffix in fresh {
             let bytes = encode(&Message::Entries(Packed::pack(&suffix)));
             self.outputs.push(Output::Publish { bytes });
+        }
+        Ok(())
+    }
+
+    /// Moves the own values that were set into a batch, and keeps their sum.
+    fn write_own(&mut self, batch: &mut Batch) -> Result<(), ReplicaError> {
+        let before = self.own;
+        for (key, value) in std::mem::take(&mut self.pending) {
+            if key.first().is_some_and(|letter| keys::OWN.contains(letter)) {
+                if let Some(old) = self.logs.store.get(&key)? {
+                    self.own.remove(&soundness::own_record(&key, &old));
+                }
+                if let Some(value) = &value {
+                    self.own.insert(&soundness::own_record(&key, value));
+                }
+            }
+            match value {
+                Some(value) => batch.put(key, value),
+                None => batch.delete(key),
+            }
+        }
+        if self.own != before {
+            batch.put(keys::OWN_SUM, self.own.to_bytes());
         }
         Ok(())
     }

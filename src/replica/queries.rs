@@ -9,13 +9,14 @@ use crate::ledger::{Refusal, SetDigest, Statistics};
 use crate::log::LogId;
 use crate::model::{
     Beneficiary, Capture, CaptureState, Credit, DeviceKey, DocumentId, Edit, MovementKind, MovementRecord, Operation,
-    Payment, ShopId, SimNumber, Stamped, Timestamp,
+    Payment, Scope, ShopId, SimNumber, Stamped, Timestamp,
 };
 use crate::money::{Amount, Balance, Currency};
 use crate::replica::fold::{Entries, Fold};
 use crate::replica::{
-    AccountView, Answer, BalanceView, BeneficiaryView, CreditView, DeviceView, EventView, MovementView, Page,
-    PaymentView, PeerView, Query, Replica, ReplicaError, ShopView, SimView, StatisticsView, StatusView, keys,
+    AccountView, Answer, BalanceView, BeneficiaryView, CreditView, DeviceView, EventView, LostEntries, LostView,
+    MovementView, Page, PaymentView, PeerView, Query, Replica, ReplicaError, ShopView, SimView, StatisticsView,
+    StatusView, keys,
 };
 use crate::store::Store;
 
@@ -131,6 +132,7 @@ impl<S: Store> Replica<S> {
             entries: self.logs.entries(),
             set_aside: self.fold.set_aside().len() as u64,
             waiting: self.fold.waiting_count() as u64,
+            lost: self.lost().iter().map(|lost| self.lost_view(lost)).collect(),
             credits: self.fold.book.credit_count() as u64,
             state_digest: hex(&self.fold.state_digest()),
             shop_digests: shop_digests
@@ -139,6 +141,15 @@ impl<S: Store> Replica<S> {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             now: now.to_rfc3339(),
         }
+    }
+
+    /// Lost entries as people know them.
+    pub fn lost_view(&self, lost: &LostEntries) -> LostView {
+        let shop_id = match lost.log.scope {
+            Scope::Registry => None,
+            Scope::Shop(shop) => Some(shop),
+        };
+        LostView { device: self.fold.registry.name_of(&lost.log.device), shop_id, from: lost.from, to: lost.to }
     }
 
     fn peers(&self) -> Vec<PeerView> {

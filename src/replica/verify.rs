@@ -44,6 +44,16 @@ impl<S: Store> Replica<S> {
                 faults.push(format!("log {name}: entries after {signed} are not signed"));
             }
         }
+        for lost in self.lost() {
+            faults.push(format!(
+                "log {}, {:?}: entries {} to {} were held here, were lost with a damaged store, and no other device has \
+                 brought them back yet",
+                self.fold.registry.name_of(&lost.log.device),
+                lost.log.scope,
+                lost.from,
+                lost.to
+            ));
+        }
         if faults.is_empty() {
             self.verify_derived(&mut faults)?;
         }

@@ -165,12 +165,28 @@ pub struct StatusView {
     /// Entries kept without effect, or waiting for what they rest on.
     pub set_aside: u64,
     pub waiting: u64,
+    /// Entries that a damaged store of this device lost, and that no other device has brought back yet.
+    #[serde(default)]
+    pub lost: Vec<LostView>,
     pub credits: u64,
     pub state_digest: String,
     pub shop_digests: BTreeMap<ShopId, String>,
     pub version: String,
     /// This device's wall clock.
     pub now: String,
+}
+
+/// Entries that were held here and are not any more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LostView {
+    /// Who wrote them.
+    pub device: String,
+    /// For which shop; none for the registry.
+    pub shop_id: Option<ShopId>,
+    /// The number of the first in its log.
+    pub from: u64,
+    /// The number of the last.
+    pub to: u64,
 }
 
 /// A device this node is or was connected to.

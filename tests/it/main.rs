@@ -12,6 +12,7 @@ mod bad_input;
 mod boot;
 mod closings;
 #[cfg(feature = "node")]
+mod damage;
 mod data_directory;
 mod desk;
 mod document_automerge;

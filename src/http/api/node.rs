@@ -11,7 +11,7 @@ use crate::http::parameters::Parameters;
 use crate::http::problem::ApiError;
 use crate::http::routes::Routes;
 use crate::http::state::ApiState;
-use crate::replica::{Page, Query, StatusView};
+use crate::replica::{Command, Page, Query, StatusView};
 
 pub(super) fn add(routes: Routes) -> Routes {
     routes
@@ -19,6 +19,7 @@ pub(super) fn add(routes: Routes) -> Routes {
         .get("/api/v1/peers", Access::Read, peers)
         .post("/api/v1/sync", Access::Write, sync)
         .long_post("/api/v1/verification", Access::Owner, verify)
+        .long_post("/api/v1/repair", Access::Owner, repair)
         .get("/healthz", Access::Public, health)
         .get("/readyz", Access::Public, readiness)
 }
@@ -54,6 +55,12 @@ async fn sync(State(state): State<ApiState>, _: IdempotencyKey) -> Result<Respon
 }
 
 async fn verify(State(state): State<ApiState>, _: IdempotencyKey) -> Result<Response, ApiError> {
+    answer::shown(&state.node().query(Query::Verify).await?)
+}
+
+/// Derives anew what is derived, then verifies.
+async fn repair(State(state): State<ApiState>, _: IdempotencyKey) -> Result<Response, ApiError> {
+    state.node().command(Command::Repair, None).await?;
     answer::shown(&state.node().query(Query::Verify).await?)
 }
 

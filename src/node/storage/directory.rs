@@ -105,7 +105,7 @@ pub enum DirectoryError {
 
 impl DirectoryError {
     /// Gives the errors that people can act on their own variants.
-    fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+    pub(in crate::node) fn of(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| match source.kind() {
             _ if is_full(&source) => DirectoryError::Full { path },
@@ -189,7 +189,7 @@ pub fn write_atomically(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Dire
     let draft = PathBuf::from(draft);
     // A draft that a crash left behind may have other permissions than those asked for now.
     match fs::remove_file(&draft) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(DirectoryError::io("write", &draft)(error)),
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(DirectoryError::of("write", &draft)(error)),
         _ => {}
     }
     let written = create_file(&draft, mode).and_then(|mut file| {
@@ -197,8 +197,8 @@ pub fn write_atomically(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Dire
         file.sync_all()
     });
     let renamed = match written {
-        Ok(()) => fs::rename(&draft, path).map_err(DirectoryError::io("rename", path)),
-        Err(error) => Err(DirectoryError::io("write", path)(error)),
+        Ok(()) => fs::rename(&draft, path).map_err(DirectoryError::of("rename", path)),
+        Err(error) => Err(DirectoryError::of("write", path)(error)),
     };
     if renamed.is_err() {
         // It is only a draft; the error that matters is the one returned.
@@ -206,11 +206,11 @@ pub fn write_atomically(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Dire
     }
     renamed?;
     let directory = parent_of(path);
-    sync_directory(directory).map_err(DirectoryError::io("sync", directory))
+    sync_directory(directory).map_err(DirectoryError::of("sync", directory))
 }
 
 /// Makes the names in a directory durable. Where directories cannot be synced, their names need not be.
-pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
+pub(in crate::node) fn sync_directory(path: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(path)?.sync_all() } else { Ok(()) }
 }
 
@@ -240,7 +240,7 @@ fn kind_of(path: &Path) -> Result<Kind, DirectoryError> {
         Ok(found) if found.is_dir() => Ok(Kind::Directory),
         Ok(_) => Err(DirectoryError::NotADirectory { path: path.to_owned() }),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(Kind::Missing),
-        Err(error) => Err(DirectoryError::io("read", path)(error)),
+        Err(error) => Err(DirectoryError::of("read", path)(error)),
     }
 }
 
@@ -252,12 +252,12 @@ fn create(path: &Path) -> Result<(), DirectoryError> {
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path).map_err(DirectoryError::io("create", path))?;
+    builder.create(path).map_err(DirectoryError::of("create", path))?;
     for made in missing.into_iter().rev() {
         let above = parent_of(made);
-        sync_directory(above).map_err(DirectoryError::io("sync", above))?;
+        sync_directory(above).map_err(DirectoryError::of("sync", above))?;
     }
-    sync_directory(path).map_err(DirectoryError::io("sync", path))
+    sync_directory(path).map_err(DirectoryError::of("sync", path))
 }
 
 /// Refuses a directory that holds our data and no format: starting afresh in it would pass for an empty ledger.
@@ -274,10 +274,10 @@ fn read_format(directory: &Path) -> Result<Option<u64>, DirectoryError> {
     let path = directory.join(FORMAT);
     let file = match File::open(&path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        opened => opened.map_err(DirectoryError::io("read", &path))?,
+        opened => opened.map_err(DirectoryError::of("read", &path))?,
     };
     let mut bytes = Vec::new();
-    file.take(SMALL_FILE_BYTES_MAX).read_to_end(&mut bytes).map_err(DirectoryError::io("read", &path))?;
+    file.take(SMALL_FILE_BYTES_MAX).read_to_end(&mut bytes).map_err(DirectoryError::of("read", &path))?;
     let text = String::from_utf8_lossy(&bytes);
     let number = text.strip_prefix("ucash ").and_then(|rest| rest.strip_suffix('\n')).and_then(|digits| {
         let number: u64 = digits.parse().ok()?;
@@ -299,7 +299,7 @@ fn take_lock(directory: &Path) -> Result<File, DirectoryError> {
         .create(true)
         .truncate(false)
         .open(&path)
-        .map_err(DirectoryError::io("lock", &path))?;
+        .map_err(DirectoryError::of("lock", &path))?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
@@ -311,10 +311,10 @@ fn take_lock(directory: &Path) -> Result<File, DirectoryError> {
         Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {
             return Err(DirectoryError::LocksUnsupported { path });
         }
-        Err(TryLockError::Error(error)) => return Err(DirectoryError::io("lock", &path)(error)),
+        Err(TryLockError::Error(error)) => return Err(DirectoryError::of("lock", &path)(error)),
     }
     let written = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{}", process::id()));
-    written.map_err(DirectoryError::io("lock", &path))?;
+    written.map_err(DirectoryError::of("lock", &path))?;
     Ok(file)
 }
 

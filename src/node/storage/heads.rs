@@ -76,6 +76,12 @@ pub enum HeadsError {
         /// What is wrong with it.
         detail: &'static str,
     },
+    /// There is none, though there is a store: nothing says how far its logs had come.
+    #[error("{} is missing", path.display())]
+    Missing {
+        /// The file.
+        path: PathBuf,
+    },
     /// The store has lost entries, or is an older copy. Nothing was changed.
     #[error("the store is behind its heads file: {}", listed(logs))]
     Behind {
@@ -165,6 +171,11 @@ impl HeadsFile {
         }
         self.written_at = Some(now);
         Ok(())
+    }
+
+    /// Whether there is such a file in a data directory.
+    pub fn exists(directory: &Path) -> bool {
+        directory.join(NAME).exists()
     }
 
     /// Reads the file of a data directory. No file, no heads.
