@@ -184,6 +184,17 @@ fn home(error: &HomeError) -> (&'static str, String, String) {
                 path.display()
             ),
         ),
+        HomeError::Identity { path, detail } => (
+            "identity_unreadable",
+            format!(
+                "L'identité de cet appareil ({}) est illisible : {detail}. Sans elle, rien ne peut être écrit en son nom, et elle n'existe nulle part ailleurs. Reprenez une sauvegarde (ucash restore), ou rejoignez le réseau dans un répertoire vide avec une nouvelle invitation, puis faites clore cet appareil (ucash device close). Rien n'a été changé.",
+                path.display()
+            ),
+            format!(
+                "This device's identity ({}) is unreadable: {detail}. Without it nothing can be written in its name, and it exists nowhere else. Restore a backup (ucash restore), or join the network from an empty directory with a new invitation and have this device closed (ucash device close). Nothing was changed.",
+                path.display()
+            ),
+        ),
         other if node::is_damage(other) => (
             "store_damaged",
             format!(

@@ -261,8 +261,12 @@ impl Home {
     /// Opens the device's replica and has its logs confirmed by the heads file.
     pub fn replica(&mut self) -> Result<Replica<SledStore>, HomeError> {
         let no_device = || HomeError::NoDevice { path: self.path().to_owned() };
-        let identity = self.identity()?.ok_or_else(no_device)?;
         self.finish_rescue()?;
+        let missing = || match self.store_path().exists() {
+            true => HomeError::Identity { path: self.identity_file(), detail: "it is missing".to_owned() },
+            false => no_device(),
+        };
+        let identity = self.identity()?.ok_or_else(missing)?;
         if self.store_path().exists() && !HeadsFile::exists(self.path()) {
             return Err(HeadsError::Missing { path: self.path().join("heads") }.into());
         }

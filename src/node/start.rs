@@ -210,7 +210,7 @@ fn found_in(
 
 /// Whether that directory holds a device, running or not.
 pub fn holds_device(path: &Path) -> bool {
-    path.join("identity").exists()
+    ["identity", "store"].iter().any(|name| path.join(name).exists())
 }
 
 fn engine_thread<F>(run: F) -> Result<JoinHandle<()>, NodeError>
