@@ -109,6 +109,13 @@ impl Home {
             is_all_named,
             own_records_lost: salvaged.own_records_lost,
         };
+        tracing::error!(
+            why = rescue.why,
+            kept_in = ?rescue.kept_in,
+            entries = rescue.entries,
+            lost = ?rescue.lost,
+            "the data were damaged: what could be proven goes on in a new life"
+        );
         Ok((self.replica()?, rescue))
     }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::process::{Shop, eventually, one_digest};
+use crate::process::{Shop, eventually, one_digest, same};
 
 const SIM: &str = "+243970000001";
 
@@ -111,4 +111,48 @@ fn nodes_find_each_other_again_without_being_told_where() {
         assert_eq!(balance["balances"]["USD"]["available"], "112.00");
         shop.assert_sound();
     }
+}
+
+#[test]
+fn d4_a_node_whose_database_was_cut_short_says_so_goes_on_and_is_refilled() {
+    let mut office = shop_with_sim();
+    office.start(&[]);
+    let mut friend = Shop::join("ami", &office, 1);
+    friend.start(&[]);
+    for number in 0..4 {
+        let answer = office.face().post("/api/v1/credits", &format!("{number}"), &grant(&format!("R-{number}")));
+        assert_eq!(answer.expect("an answer").status, 201, "{number}");
+    }
+    let digest = one_digest(&[&office, &friend]);
+    assert!(office.stop().success());
+    let database = office.directory().join("store/db");
+    let bytes = std::fs::read(&database).expect("the database");
+    let used = bytes.iter().rposition(|byte| *byte != 0).expect("something");
+    std::fs::write(&database, &bytes[..used / 3]).expect("cut");
+
+    // A command changes nothing, and says what to do.
+    let refused = office.run(&["credit", "list"]);
+    assert_eq!((refused.code, &refused.error()["code"]), (Some(1), &json!("store_damaged")));
+    assert!(refused.stderr.contains("verify --repair"), "{}", refused.stderr);
+    office.start(&[]);
+    let log = office.log();
+    assert!(log.contains("the data were damaged") && log.contains("store.damaged-1"), "{log}");
+    assert!(office.directory().join("store.damaged-1/db").exists());
+    eventually("what was lost to come back", || {
+        same(office.status()["lost"].clone(), json!([]))?;
+        same(office.status()["state_digest"].clone(), json!(friend.digest()))
+    });
+    assert_eq!(one_digest(&[&office, &friend]), digest, "the money is as it was");
+    office.assert_sound();
+    // What the old life held comes to the new one when the keeper has closed the old.
+    let held = |shop: &Shop| shop.get("/api/v1/sims?shop=1")["items"][0]["balances"]["USD"]["this_device"].clone();
+    let friends = held(&friend);
+    office.ok(&["device", "close", "siege"]);
+    eventually("the old life's share to be spendable", || {
+        let answer = office.face().post("/api/v1/credits", "after", &grant("APRES"))?;
+        if answer.status == 201 { Ok(()) } else { Err(format!("{answer:?}, the friend held {friends}")) }
+    });
+    assert!(office.stop().success() && friend.stop().success());
+    let again = office.ok(&["verify", "--repair"]);
+    assert_eq!(again["sound"], true, "{again}");
 }
