@@ -44,10 +44,12 @@ pub enum Bug {
     KeyForgotten,
     /// A pending capture counts twice when it is confirmed.
     ValidatedTwice,
+    /// The database is told to flush, and the system not to sync: what plain sled does. Only a loss of power tells.
+    SyncDataSkipped,
 }
 
 impl Bug {
-    /// Every one.
+    /// Every one that the lab can find.
     pub const ALL: [Bug; 20] = [
         Bug::SpendsOthersShares,
         Bug::UncoveredCounts,
@@ -86,10 +88,21 @@ pub fn with<T>(bug: Bug, run: impl FnOnce() -> T) -> T {
     result
 }
 
+#[cfg(feature = "planted")]
+static PLANTED_EVERYWHERE: std::sync::OnceLock<Bug> = std::sync::OnceLock::new();
+
+/// Plants a bug of that name in the whole process, for good.
+#[cfg(feature = "planted")]
+pub fn everywhere(name: &str) {
+    if name == "SyncDataSkipped" {
+        let _ = PLANTED_EVERYWHERE.set(Bug::SyncDataSkipped);
+    }
+}
+
 /// Whether that bug is at work here.
 #[cfg(feature = "planted")]
 pub(crate) fn is(bug: Bug) -> bool {
-    PLANTED.get() == Some(bug)
+    PLANTED.get() == Some(bug) || PLANTED_EVERYWHERE.get() == Some(&bug)
 }
 
 /// Never, in the program that people use.

@@ -35,7 +35,13 @@ pub use state::{ApiSettings, ApiState};
 pub use status::{of_refusal as status_of_refusal, retry_after_s};
 
 use axum::Router;
-use axum::middleware::from_fn;
+use axum::extract::{Request, State};
+use axum::http::{HeaderName, HeaderValue};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::Response;
+
+/// The header of answers that may show what is not durable yet; its value is `no`.
+const DURABLE: HeaderName = HeaderName::from_static("ucash-durable");
 
 /// Everything that this node serves over HTTP.
 pub fn router(state: ApiState) -> Router {
@@ -44,7 +50,17 @@ pub fn router(state: ApiState) -> Router {
         .fallback(async || ApiError::NotFound)
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
         .layer(from_fn(problem::render))
+        .layer(from_fn_with_state(state.clone(), mark_undurable))
         .with_state(state)
+}
+
+/// Says of an answer that what it shows may not be durable yet: the disk is slow to sync, or has failed.
+async fn mark_undurable(State(state): State<ApiState>, request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    if state.node().shows_undurable() {
+        response.headers_mut().insert(DURABLE, HeaderValue::from_static("no"));
+    }
+    response
 }
 
 /// Every route and who may use it: what the tables of the tests and of the documentation are made from.

@@ -82,7 +82,7 @@ pub fn of_refusal(refusal: &Refusal) -> StatusCode {
         | Refusal::InvitationUsed
         | Refusal::InvitationExpired { .. } => StatusCode::CONFLICT,
         Refusal::Field(_) | Refusal::Money { .. } | Refusal::BadCursor => StatusCode::UNPROCESSABLE_ENTITY,
-        Refusal::ReadOnly { .. } | Refusal::Busy => StatusCode::SERVICE_UNAVAILABLE,
+        Refusal::DiskFull | Refusal::ReadOnly { .. } | Refusal::Busy => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
 
@@ -90,7 +90,7 @@ pub fn of_refusal(refusal: &Refusal) -> StatusCode {
 pub fn retry_after_s(error: &ApiError) -> Option<u64> {
     match error {
         ApiError::TooManyFailures { retry_after_s } => Some(*retry_after_s),
-        ApiError::Refused(Refusal::ReadOnly { .. }) => Some(RETRY_DISK_S),
+        ApiError::Refused(Refusal::DiskFull | Refusal::ReadOnly { .. }) => Some(RETRY_DISK_S),
         _ if of(error) == StatusCode::SERVICE_UNAVAILABLE => Some(RETRY_BUSY_S),
         _ => None,
     }

@@ -300,7 +300,7 @@ impl World {
         let mut outputs = replica.handle_all(now, inputs);
         self.counts.steps += 1;
         if let Some(why) = replica.failure() {
-            let why = why.to_owned();
+            let why = why.to_string();
             return self.disk_failed(device, &why, &outputs);
         }
         one.held.append(&mut outputs);

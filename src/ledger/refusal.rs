@@ -316,6 +316,9 @@ pub enum Refusal {
     /// A cursor that this node did not give.
     #[error("the cursor is not one that this node gave")]
     BadCursor,
+    /// The disk has no room: nothing can be recorded until there is some again.
+    #[error("the disk is full")]
+    DiskFull,
     /// The node cannot write to its disk any more.
     #[error("the node cannot write to its disk: {detail}")]
     ReadOnly {
@@ -393,6 +396,7 @@ impl Refusal {
             Refusal::InvitationUsed => "invitation_used",
             Refusal::InvitationExpired { .. } => "invitation_expired",
             Refusal::BadCursor => "bad_cursor",
+            Refusal::DiskFull => "disk_full",
             Refusal::ReadOnly { .. } => "read_only",
             Refusal::Busy => "busy",
         }

@@ -1,5 +1,8 @@
 //! How the faces talk to the engine: typed requests through a bounded queue, typed answers back.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 
@@ -16,13 +19,6 @@ pub enum Request {
         /// The key; the same key gives the same answer, after a restart too.
         key: Option<String>,
         /// Where the answer goes, once what it says is durable.
-        reply: oneshot::Sender<Result<Answer, Refusal>>,
-    },
-    /// Look at something.
-    Query {
-        /// What.
-        query: Box<Query>,
-        /// Where the answer goes.
         reply: oneshot::Sender<Result<Answer, Refusal>>,
     },
     /// Compare with every connected peer now, and say when all have answered or ten seconds have passed.
@@ -45,28 +41,42 @@ pub struct SyncReport {
     pub received: u64,
 }
 
+/// A look at something, and where the answer goes.
+pub type Look = (Box<Query>, oneshot::Sender<Result<Answer, Refusal>>);
+
 /// A cheap, cloneable way to the engine.
 #[derive(Clone, Debug)]
 pub struct NodeHandle {
     requests: mpsc::Sender<Request>,
+    looks: mpsc::Sender<Look>,
+    undurable: Arc<AtomicBool>,
 }
 
 impl NodeHandle {
-    /// A handle on the engine that reads the other end.
-    pub fn new(requests: mpsc::Sender<Request>) -> NodeHandle {
-        NodeHandle { requests }
+    /// A handle on the engine that reads the other ends, and says through `undurable` that what it shows is not durable
+    /// yet. Looks have a way of their own: they are answered while requests wait for the disk.
+    pub fn new(requests: mpsc::Sender<Request>, looks: mpsc::Sender<Look>, undurable: Arc<AtomicBool>) -> NodeHandle {
+        NodeHandle { requests, looks, undurable }
+    }
+
+    /// Whether what is shown now may not be durable: the disk is slow to sync, or has failed.
+    pub fn shows_undurable(&self) -> bool {
+        self.undurable.load(Ordering::Acquire)
     }
 
     /// Does something. The answer is durable when it arrives.
     pub async fn command(&self, command: Command, key: Option<String>) -> Result<Answer, Refusal> {
         let (reply, answer) = oneshot::channel();
-        self.ask(Request::Command { command: Box::new(command), key, reply }, answer).await
+        let request = Request::Command { command: Box::new(command), key, reply };
+        self.requests.send(request).await.map_err(|_| Refusal::Busy)?;
+        answer.await.map_err(|_| Refusal::Busy)?
     }
 
     /// Looks at something.
     pub async fn query(&self, query: Query) -> Result<Answer, Refusal> {
         let (reply, answer) = oneshot::channel();
-        self.ask(Request::Query { query: Box::new(query), reply }, answer).await
+        self.looks.send((Box::new(query), reply)).await.map_err(|_| Refusal::Busy)?;
+        answer.await.map_err(|_| Refusal::Busy)?
     }
 
     /// Compares with every connected peer now.
@@ -74,14 +84,5 @@ impl NodeHandle {
         let (reply, answer) = oneshot::channel();
         self.requests.send(Request::Sync { reply }).await.map_err(|_| Refusal::Busy)?;
         answer.await.map_err(|_| Refusal::Busy)
-    }
-
-    async fn ask(
-        &self,
-        request: Request,
-        answer: oneshot::Receiver<Result<Answer, Refusal>>,
-    ) -> Result<Answer, Refusal> {
-        self.requests.send(request).await.map_err(|_| Refusal::Busy)?;
-        answer.await.map_err(|_| Refusal::Busy)?
     }
 }

@@ -6,10 +6,12 @@
 //! store/         sled
 //! heads          how far each log must at least be (finding 2)
 //! store.damaged-N  a store that was damaged and set apart (`rescue`)
+//! reserve        room for the day when the disk is full
 //! peers.json     addresses of trusted devices
 //! node.json      while a node runs: where its API is, and the local credential
 //! ```
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -26,6 +28,9 @@ use crate::store::{Store, StoreError};
 
 /// Pages that sled keeps in memory: a burst of received entries fits, and a phone can spare it (finding 3).
 pub(super) const CACHE_BYTES: u64 = 48 << 20;
+
+/// What is kept on the disk for the day when it is full: sled needs some room to open. Incompressible.
+const RESERVE_BYTES: usize = 4 << 20;
 
 /// What stands in a directory that holds a device, or held one.
 const OURS: [&str; 3] = ["identity", "store", "heads"];
@@ -109,6 +114,16 @@ pub struct Running {
 pub(super) struct Home {
     directory: DataDirectory,
     heads: Option<HeadsFile>,
+}
+
+/// Writes a file that no file system can make shorter.
+fn fill(path: &Path, length: usize) -> std::io::Result<()> {
+    let mut bytes = vec![0; length];
+    blake3::Hasher::new().finalize_xof().fill(&mut bytes);
+    let mut file = std::fs::File::create(path)?;
+    file.write_all(&bytes)?;
+    // Some systems find out only now that there is no room.
+    file.sync_all()
 }
 
 fn encode(bytes: &[u8]) -> String {
@@ -255,7 +270,55 @@ impl Home {
         if !self.store_path().exists() && !HeadsFile::exists(self.path()) {
             HeadsFile::write(self.path(), &Heads::new())?;
         }
-        Ok(SledStore::open(&self.directory.store_path(), CACHE_BYTES)?)
+        match SledStore::open(&self.store_path(), CACHE_BYTES) {
+            // sled writes when it opens: that is what the reserve is for.
+            Err(OpenError::Full { .. }) if self.give_up_reserve() => {}
+            opened => return Ok(opened?),
+        }
+        Ok(SledStore::open(&self.store_path(), CACHE_BYTES)?)
+    }
+
+    fn reserve_file(&self) -> PathBuf {
+        self.path().join("reserve")
+    }
+
+    /// Makes sure that the reserve is there: as long as it is, a full disk can still be opened. Without it nothing is to
+    /// be written.
+    pub fn has_reserve(&self) -> bool {
+        let path = self.reserve_file();
+        if std::fs::metadata(&path).is_ok_and(|found| found.len() == RESERVE_BYTES as u64) {
+            return true;
+        }
+        let written = fill(&path, RESERVE_BYTES);
+        if written.is_err() {
+            let _ = std::fs::remove_file(&path);
+        }
+        written.is_ok()
+    }
+
+    /// The reserve of a new directory.
+    pub fn need_reserve(&self) -> Result<(), HomeError> {
+        match self.has_reserve() {
+            true => Ok(()),
+            false => Err(DirectoryError::Full { path: self.reserve_file() }.into()),
+        }
+    }
+
+    fn give_up_reserve(&self) -> bool {
+        std::fs::remove_file(self.reserve_file()).is_ok()
+    }
+
+    /// Whether as much as the reserve could be written beside it.
+    pub fn has_room(&self) -> bool {
+        let path = self.path().join("reserve.tmp");
+        let written = fill(&path, RESERVE_BYTES);
+        let _ = std::fs::remove_file(&path);
+        written.is_ok()
+    }
+
+    /// The heads file, for whoever keeps it from now on.
+    pub fn take_heads(&mut self) -> Option<HeadsFile> {
+        self.heads.take()
     }
 
     /// Opens the device's replica and has its logs confirmed by the heads file.
@@ -270,7 +333,7 @@ impl Home {
         if self.store_path().exists() && !HeadsFile::exists(self.path()) {
             return Err(HeadsError::Missing { path: self.path().join("heads") }.into());
         }
-        let replica = match Replica::open(self.store()?, identity, random()) {
+        let mut replica = match Replica::open(self.store()?, identity, random()) {
             Err(BootError::Emptiness { .. }) => {
                 // A store that holds nothing where there were logs is not a new one.
                 HeadsFile::open(self.path(), |_, _| Ok(Held::Nothing))?;
@@ -283,6 +346,10 @@ impl Home {
             self.keep_identity(&replica.identity(), replica.registry().authority())?;
         }
         self.watch(&replica)?;
+        if !self.has_reserve() {
+            tracing::error!("the disk is full: nothing is written until there is room");
+            replica.stop_for_room();
+        }
         Ok(replica)
     }
 

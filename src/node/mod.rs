@@ -6,6 +6,7 @@
 //! | `handle` | how the faces talk to the loop |
 //! | `home` | a device's directory: lock, identity, store, heads |
 //! | `rescue` | a damaged directory, made usable again |
+//! | `syncer` | the thread that waits for the disk |
 //! | `start` | found, join, run, or open for one command |
 //! | [`storage`] | the data directory, the store on disk, the heads kept beside it |
 //! | [`net`] | libp2p: frames, gossip, dialling |
@@ -23,10 +24,10 @@ pub mod net;
 mod rescue;
 mod start;
 pub mod storage;
+mod syncer;
 
 pub use clock::{draw, now};
-pub use engine::Engine;
-pub use handle::{NodeHandle, Request, SyncReport};
+pub use handle::{Look, NodeHandle, Request, SyncReport};
 pub use home::{HomeError, Running};
 pub use rescue::{Rescue, is_damage};
 pub use start::{

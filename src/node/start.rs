@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::clock::{now, random};
-use super::engine::Engine;
+use super::engine::{Engine, Pace};
 use super::gossip::topic;
 use super::handle::NodeHandle;
 use super::home::{Home, HomeError, Running};
@@ -198,6 +199,7 @@ fn found_in(
     now: Timestamp,
 ) -> Result<(Replica<SledStore>, Identity), NodeError> {
     let exists = || HomeError::DeviceExists { path: home.path().to_owned() };
+    home.need_reserve()?;
     let identity = home.founder_identity()?;
     let found = Replica::found(home.store()?, identity.clone(), random(), &options.founder, now);
     let replica = found.map_err(|error| match error {
@@ -234,10 +236,13 @@ pub fn open_offline(path: &Path) -> Result<Offline, NodeError> {
     let replica = home.replica()?;
     let credential = home.credential()?;
     let (requests, asked) = mpsc::channel(REQUESTS_MAX);
+    let (looks, looked) = mpsc::channel(REQUESTS_MAX);
     let (_, events) = mpsc::channel(1);
     let (stop, stopped) = oneshot::channel();
-    let thread = engine_thread(Engine::new(replica, home, None).run(asked, events, stopped))?;
-    Ok(Offline { node: NodeHandle::new(requests), credential, stop, thread })
+    let undurable = Arc::new(AtomicBool::new(false));
+    let engine = Engine::new(replica, home, None, None, Arc::clone(&undurable));
+    let thread = engine_thread(engine.run(asked, looked, events, stopped))?;
+    Ok(Offline { node: NodeHandle::new(requests, looks, undurable), credential, stop, thread })
 }
 
 /// Mends the data of a directory: what is derived is derived anew from the entries; where entries are damaged, those
@@ -264,8 +269,11 @@ pub async fn run(path: &Path, options: RunOptions, found: Option<FoundOptions>) 
         Some(options) => (found_in(&mut home, &options, now)?.0, None),
         None => home.replica_or_rescue()?,
     };
-    replica.set_sync_every_ms(i64::try_from(options.sync_every.as_millis()).unwrap_or(i64::MAX));
-    replica.set_return_after_ms(i64::try_from(options.return_after.as_millis()).unwrap_or(i64::MAX));
+    let pace = Pace {
+        sync_every_ms: i64::try_from(options.sync_every.as_millis()).unwrap_or(i64::MAX),
+        return_after_ms: i64::try_from(options.return_after.as_millis()).unwrap_or(i64::MAX),
+    };
+    pace.set(&mut replica);
     let listener = TcpListener::bind(options.http).await;
     let listener = listener.map_err(|source| NodeError::Http { address: options.http, source })?;
     let http = listener.local_addr().map_err(|source| NodeError::Http { address: options.http, source })?;
@@ -298,12 +306,14 @@ pub async fn run(path: &Path, options: RunOptions, found: Option<FoundOptions>) 
     let credential = home.credential()?;
     home.announce(&Running { http: http.to_string(), credential: credential.clone(), pid: std::process::id() })?;
     let (requests, asked) = mpsc::channel(REQUESTS_MAX);
+    let (looks, looked) = mpsc::channel(REQUESTS_MAX);
     let (stop, stopped) = oneshot::channel();
-    let engine = Engine::new(replica, home, Some(net.commands.clone()));
-    let thread = engine_thread(engine.run(asked, heard, stopped))?;
+    let undurable = Arc::new(AtomicBool::new(false));
+    let engine = Engine::new(replica, home, Some(pace), Some(net.commands.clone()), Arc::clone(&undurable));
+    let thread = engine_thread(engine.run(asked, looked, heard, stopped))?;
     let reachable = net.addresses();
     Ok(Online {
-        node: NodeHandle::new(requests),
+        node: NodeHandle::new(requests, looks, undurable),
         addresses: Arc::new(move || reachable().iter().map(ToString::to_string).collect()),
         listener,
         http,
@@ -322,6 +332,7 @@ pub async fn join(path: &Path, options: JoinOptions) -> Result<Replica<SledStore
     if home.identity()?.is_some() {
         return Err(HomeError::DeviceExists { path: home.path().to_owned() }.into());
     }
+    home.need_reserve()?;
     let key = home.device_key()?;
     let (events, mut heard) = mpsc::channel(EVENTS_MAX);
     let inviter = options.invitation.inviter;

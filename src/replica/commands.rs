@@ -40,8 +40,8 @@ impl<S: Store> Replica<S> {
         key: Option<String>,
         last: bool,
     ) -> Result<Answer, CommandError> {
-        if let Some(detail) = &self.failed {
-            return Err(Refusal::ReadOnly { detail: detail.clone() }.into());
+        if let Some(stopped) = &self.failed {
+            return Err(stopped.clone().into());
         }
         if now < Timestamp::YEAR_2020 {
             return Err(Refusal::ClockBefore2020 { now }.into());

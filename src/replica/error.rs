@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use crate::ledger::Refusal;
 use crate::store::StoreError;
 
 /// The replica cannot go on writing; what it holds may be ahead of what its disk holds.
@@ -13,12 +14,23 @@ pub enum ReplicaError {
     /// The store holds what this replica never wrote.
     #[error("the store is damaged: {0}")]
     Damaged(String),
+    /// Writing has stopped earlier.
+    #[error("{0}")]
+    Stopped(String),
     /// The store was made for another device or network.
     #[error("the store belongs to another device or network")]
     Foreign,
 }
 
 impl ReplicaError {
+    /// What commands are told from then on.
+    pub(crate) fn refusal(&self) -> Refusal {
+        match self {
+            ReplicaError::Store(StoreError::Full) => Refusal::DiskFull,
+            other => Refusal::ReadOnly { detail: other.to_string() },
+        }
+    }
+
     pub(crate) fn damaged(what: &str) -> ReplicaError {
         ReplicaError::Damaged(what.to_owned())
     }

@@ -61,7 +61,7 @@ use crate::planted::{self, Bug};
 use crate::replica::fold::{Entries, Fold};
 use crate::replica::logs::Logs;
 use crate::replica::session::Session;
-use crate::store::{Batch, Store};
+use crate::store::{Batch, Store, StoreError, SyncWork};
 use crate::wire::{Message, Packed, encode};
 
 /// What happened outside.
@@ -192,7 +192,7 @@ pub struct Replica<S> {
     /// Own values set in this step; `None` removes.
     pending: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
     outputs: Vec<Output>,
-    failed: Option<String>,
+    failed: Option<Refusal>,
     /// A batch was applied that no sync has made durable.
     unsynced: bool,
     /// The sum of the own records in the store.
@@ -255,23 +255,56 @@ impl<S: Store> Replica<S> {
 
     /// Makes all that was handled durable. After an error nothing is written any more.
     pub fn sync(&mut self) -> Result<(), ReplicaError> {
-        if let Some(detail) = &self.failed {
-            return Err(ReplicaError::Damaged(detail.clone()));
+        let synced = match self.begin_sync()? {
+            Some(work) => work(),
+            None => return Ok(()),
+        };
+        self.end_sync(synced)
+    }
+
+    /// The work that makes all that was handled durable, to be done on any thread; none where all is durable. Until
+    /// [`Replica::end_sync`] nothing may be handled; [`Replica::look`] may.
+    pub fn begin_sync(&mut self) -> Result<Option<SyncWork>, ReplicaError> {
+        if let Some(stopped) = &self.failed {
+            return Err(ReplicaError::Stopped(stopped.to_string()));
         }
-        if self.unsynced && !planted::is(Bug::SyncSkipped) {
-            if let Err(error) = self.logs.store.sync() {
+        if !self.unsynced || planted::is(Bug::SyncSkipped) {
+            return Ok(None);
+        }
+        match self.logs.store.begin_sync() {
+            Ok(work) => Ok(Some(work)),
+            Err(error) => self.end_sync(Err(error)).map(|()| None),
+        }
+    }
+
+    /// Hears what became of the work. After an error nothing is written any more.
+    pub fn end_sync(&mut self, synced: Result<(), StoreError>) -> Result<(), ReplicaError> {
+        match self.logs.store.end_sync(synced) {
+            Ok(()) => {
+                self.unsynced = false;
+                Ok(())
+            }
+            Err(error) => {
                 let error = ReplicaError::from(error);
                 self.fail(&error);
-                return Err(error);
+                Err(error)
             }
-            self.unsynced = false;
         }
-        Ok(())
+    }
+
+    /// Looks at what stands, durable or not: while a sync is under way, or has failed, the newest may not be.
+    pub fn look(&self, now: Timestamp, query: &Query) -> Result<Answer, Refusal> {
+        self.query(now, query)
     }
 
     /// Why nothing is written any more, if so.
-    pub fn failure(&self) -> Option<&str> {
-        self.failed.as_deref()
+    pub fn failure(&self) -> Option<&Refusal> {
+        self.failed.as_ref()
+    }
+
+    /// Writes nothing from now on: the disk has no room to spare.
+    pub fn stop_for_room(&mut self) {
+        self.failed.get_or_insert(Refusal::DiskFull);
     }
 
     /// How often to compare with connected peers, in milliseconds.
@@ -352,24 +385,24 @@ impl<S: Store> Replica<S> {
             CommandError::Refused(refusal) | CommandError::Lacks(refusal) => *refusal,
             CommandError::Failed(error) => {
                 self.fail(&error);
-                Refusal::ReadOnly { detail: error.to_string() }
+                error.refusal()
             }
         })
     }
 
     fn fail(&mut self, error: &ReplicaError) {
-        let detail = error.to_string();
+        let refusal = error.refusal();
         // What waits to be let out may rest on what was not written.
         self.outputs.retain_mut(|output| match output {
             Output::Answer { result, .. } => {
                 if result.is_ok() {
-                    *result = Err(Refusal::ReadOnly { detail: detail.clone() });
+                    *result = Err(refusal.clone());
                 }
                 true
             }
             _ => false,
         });
-        self.failed.get_or_insert(detail);
+        self.failed.get_or_insert(refusal);
     }
 
     /// Ends a step: what was staged and touched becomes one batch.

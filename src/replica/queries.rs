@@ -58,7 +58,7 @@ impl Fold {
 
 impl<S: Store> Replica<S> {
     pub(super) fn query(&self, now: Timestamp, query: &Query) -> Result<Answer, Refusal> {
-        let failed = |error: ReplicaError| Refusal::ReadOnly { detail: error.to_string() };
+        let failed = |error: ReplicaError| error.refusal();
         let book = &self.fold.book;
         Ok(match query {
             Query::Status => Answer::Status(Box::new(self.status(now))),

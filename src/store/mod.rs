@@ -102,6 +102,9 @@ pub type Pair = (Vec<u8>, Vec<u8>);
 /// A visitor of [`Store::scan`]: key, value; `Break` ends the scan.
 pub type Visit<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>;
 
+/// Work that takes as long as a disk does. See [`Store::begin_sync`].
+pub type SyncWork = Box<dyn FnOnce() -> Result<(), StoreError> + Send>;
+
 /// An ordered key-value space with atomic batches.
 pub trait Store {
     /// The value of a key.
@@ -116,6 +119,19 @@ pub trait Store {
     /// Writes the batch, all or nothing. Readable at once; durable after [`Store::sync`]. A store that fails in the
     /// middle shows no part of the batch: it refuses further reads and writes until it is opened again.
     fn apply(&mut self, batch: &Batch) -> Result<(), StoreError>;
+
+    /// The work that makes every batch applied so far durable, to be done on any thread while this store is only read.
+    /// [`Store::end_sync`] is told what became of it.
+    fn begin_sync(&mut self) -> Result<SyncWork, StoreError> {
+        let synced = self.sync();
+        Ok(Box::new(|| synced))
+    }
+
+    /// Hears what became of the work of [`Store::begin_sync`], and says it again; after an error nothing more may be
+    /// written.
+    fn end_sync(&mut self, synced: Result<(), StoreError>) -> Result<(), StoreError> {
+        synced
+    }
 
     /// Makes every applied batch durable against loss of power. After an error nothing more may be written:
     /// what the disk holds is then known only after opening it again.

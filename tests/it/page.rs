@@ -17,8 +17,9 @@ const SCRIPT: &str = include_str!("../../assets/page/page.js");
 /// A face without an engine: the page must not need one.
 fn face() -> ApiState {
     let (requests, _) = mpsc::channel(1);
+    let (looks, _) = mpsc::channel(1);
     ApiState::new(ApiSettings {
-        node: NodeHandle::new(requests),
+        node: NodeHandle::new(requests, looks, std::sync::Arc::default()),
         local_credential: String::new(),
         bound: Some(([127, 0, 0, 1], 8080).into()),
         hosts: Vec::new(),

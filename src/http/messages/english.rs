@@ -175,9 +175,14 @@ pub(super) fn sentence(refusal: &Refusal) -> String {
         Refusal::BadCursor => {
             "This page mark was not given by this node. Start the list again from its beginning.".to_owned()
         }
+        Refusal::DiskFull => {
+            "This device's disk is full: nothing was recorded, and it can only be read. Free some space; this node goes \
+             on by itself within seconds."
+                .to_owned()
+        }
         Refusal::ReadOnly { detail } => format!(
-            "This node cannot write to its disk any more ({detail}): nothing was recorded. Free some space or change the \
-             disk, then restart."
+            "This node cannot write to its disk any more ({detail}): nothing was recorded, and it can only be read. Check \
+             or change the disk, then restart."
         ),
         Refusal::Busy => {
             "This node is too busy at the moment: nothing was recorded. Try again in a few seconds.".to_owned()

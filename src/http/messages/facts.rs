@@ -103,6 +103,7 @@ pub fn facts(refusal: &Refusal) -> Map<String, Value> {
         Refusal::NotKeeper { shop, keeper } => json!({ "shop_id": shop, "keeper": keeper }),
         Refusal::UnknownDevice { key } => json!({ "device": key }),
         Refusal::InvitationExpired { expired_at } => json!({ "expired_at": expired_at.to_rfc3339() }),
+        Refusal::DiskFull => json!({}),
         Refusal::ReadOnly { detail } => json!({ "cause": detail }),
         Refusal::BadCursor => json!({ "field": "after" }),
         Refusal::KeyReused => json!({ "field": "Idempotency-Key" }),

@@ -183,9 +183,14 @@ pub(super) fn sentence(refusal: &Refusal) -> String {
         Refusal::BadCursor => {
             "Le repère de page n'a pas été donné par ce nœud. Reprenez la liste depuis le début.".to_owned()
         }
+        Refusal::DiskFull => {
+            "Le disque de cet appareil est plein : rien n'a été enregistré, et on peut seulement lire. Libérez de la \
+             place ; ce nœud reprend de lui-même dans les secondes qui suivent."
+                .to_owned()
+        }
         Refusal::ReadOnly { detail } => format!(
-            "Ce nœud ne peut plus écrire sur son disque ({detail}) : rien n'a été enregistré. Libérez de la place ou \
-             changez le disque, puis redémarrez."
+            "Ce nœud ne peut plus écrire sur son disque ({detail}) : rien n'a été enregistré, et on peut seulement lire. \
+             Vérifiez ou changez le disque, puis redémarrez."
         ),
         Refusal::Busy => {
             "Ce nœud est trop occupé pour l'instant : rien n'a été enregistré. Recommencez dans quelques secondes."

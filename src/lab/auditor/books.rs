@@ -410,5 +410,5 @@ pub fn shown_word(view: &CreditView, field: Field) -> Option<String> {
 
 /// Whether a refusal says that nothing was even looked at.
 pub fn not_looked_at(refusal: &Refusal) -> bool {
-    matches!(refusal, Refusal::ClockBefore2020 { .. } | Refusal::Busy | Refusal::ReadOnly { .. })
+    matches!(refusal, Refusal::ClockBefore2020 { .. } | Refusal::Busy | Refusal::DiskFull | Refusal::ReadOnly { .. })
 }

@@ -148,7 +148,7 @@ impl Auditor {
             Err(Refusal::ClockBefore2020 { .. } | Refusal::Busy) => return Ok(()),
             Err(Refusal::KeyReused) if ask.key.is_some() => return Ok(()),
             // The disk failed, before or after it was written.
-            Err(Refusal::ReadOnly { .. }) => {
+            Err(Refusal::DiskFull | Refusal::ReadOnly { .. }) => {
                 self.doubt(ask);
                 return Ok(());
             }

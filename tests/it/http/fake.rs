@@ -14,7 +14,7 @@ use tower::ServiceExt;
 use ucash::http::{ApiSettings, ApiState, router};
 use ucash::ledger::Refusal;
 use ucash::model::Timestamp;
-use ucash::node::{NodeHandle, Request, SyncReport};
+use ucash::node::{Look, NodeHandle, Request, SyncReport};
 use ucash::replica::{Answer, Command, Query, RowOutcome};
 
 pub const LOCAL_CREDENTIAL: &str = "local-secret";
@@ -110,8 +110,9 @@ impl Node {
     pub fn start() -> Node {
         let (requests, inbox) = mpsc::channel(16);
         let told = Arc::new(Mutex::new(Vec::new()));
-        tokio::spawn(run(inbox, Arc::clone(&told)));
-        let handle = NodeHandle::new(requests);
+        let (looks, looked) = mpsc::channel(16);
+        tokio::spawn(run(inbox, looked, Arc::clone(&told)));
+        let handle = NodeHandle::new(requests, looks, Arc::default());
         Node::on(handle, told, now)
     }
 
@@ -169,16 +170,21 @@ impl Node {
     }
 }
 
-async fn run(mut inbox: mpsc::Receiver<Request>, told: Log) {
+async fn run(mut inbox: mpsc::Receiver<Request>, mut looked: mpsc::Receiver<Look>, told: Log) {
     let mut local = BTreeMap::new();
-    while let Some(request) = inbox.recv().await {
+    loop {
+        let request = tokio::select! {
+            Some((query, reply)) = looked.recv() => {
+                let _ = reply.send(look(*query, &local));
+                continue;
+            }
+            request = inbox.recv() => request,
+        };
+        let Some(request) = request else { return };
         match request {
             Request::Command { command, key, reply } => {
                 told.lock().expect("unpoisoned").push((*command.clone(), key));
                 let _ = reply.send(obey(*command, &mut local));
-            }
-            Request::Query { query, reply } => {
-                let _ = reply.send(look(*query, &local));
             }
             Request::Sync { reply } => {
                 let _ = reply.send(SyncReport::default());

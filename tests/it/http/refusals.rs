@@ -66,12 +66,13 @@ fn table() -> Vec<(Refusal, u16)> {
         (Refusal::InvitationUsed, 409),
         (Refusal::InvitationExpired { expired_at: Timestamp(0) }, 409),
         (Refusal::BadCursor, 422),
+        (Refusal::DiskFull, 503),
         (Refusal::ReadOnly { detail: "full".to_owned() }, 503),
         (Refusal::Busy, 503),
     ]
 }
 
-const VARIANTS: usize = 46;
+const VARIANTS: usize = 47;
 
 fn insufficient_share(holders: Vec<OtherShare>) -> Refusal {
     let usd = |text| Amount::parse(text, Currency::Usd).expect("an amount");
@@ -137,8 +138,9 @@ fn place(refusal: &Refusal) -> usize {
         Refusal::InvitationUsed => 41,
         Refusal::InvitationExpired { .. } => 42,
         Refusal::BadCursor => 43,
-        Refusal::ReadOnly { .. } => 44,
-        Refusal::Busy => 45,
+        Refusal::DiskFull => 44,
+        Refusal::ReadOnly { .. } => 45,
+        Refusal::Busy => 46,
     }
 }
 

@@ -56,6 +56,7 @@ pub fn met(refusal: &Refusal) -> Met {
         Refusal::UnknownInvitation | Refusal::InvitationUsed | Refusal::InvitationExpired { .. } => {
             Met::Elsewhere("a joiner hears it over the wire, not by a command")
         }
+        Refusal::DiskFull => Met::Elsewhere("needs a disk that is full"),
         Refusal::ReadOnly { .. } => Met::Elsewhere("needs a disk that fails"),
         Refusal::Busy => Met::Elsewhere("said by the node's queue, before the replica is asked"),
     }
