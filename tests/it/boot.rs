@@ -178,7 +178,8 @@ fn whatever_else_is_gone_from_a_store_is_named_and_nothing_is_changed() {
             let (mut again, report) =
                 Replica::salvage(&before, MemoryStore::default(), identity(OFFICE), authority, [51; 32], &expected)
                     .expect("salvaged");
-            assert_eq!(report.own_records_lost, letter == b'i', "{report:?}");
+            // A store that lost entries may have fallen back as a whole.
+            assert_eq!(report.own_records_lost, letter != b'l', "{report:?}");
             match letter {
                 b'e' => assert_eq!((report.lost.len(), again.lost()), (1, report.lost.clone()), "{report:?}"),
                 // Even a log that lost its name is known by who signed it.
@@ -397,8 +398,8 @@ fn a_disk_that_fails_stops_all_writing() {
     for _ in 0..2 {
         let outputs = pay(&mut office);
         let [Output::Answer { result, .. }] = &outputs[..] else { panic!("only an answer: {outputs:?}") };
-        assert!(matches!(result, Err(ucash::ledger::Refusal::ReadOnly { .. })), "{result:?}");
-        assert!(office.failure().is_some() && office.sync().is_err());
+        assert_eq!(result, &Err(ucash::ledger::Refusal::DiskFull));
+        assert!(office.failure() == Some(&ucash::ledger::Refusal::DiskFull) && office.sync().is_err());
     }
     let after = office.into_store().0;
     assert_eq!(keys(&after, b'e'), keys(&before, b'e'), "nothing was written");

@@ -28,11 +28,11 @@ fn connected(shop: &Shop) -> Result<(), String> {
 #[test]
 fn a_stopped_node_leaves_its_directory_whole_and_free() {
     let mut shop = shop_with_sim();
+    let heads = std::fs::read(shop.directory().join("heads")).unwrap_or_default();
     shop.start(&[]);
     let granted = shop.face().post("/api/v1/credits", "a", &grant("R-1")).expect("an answer");
     assert_eq!(granted.status, 201);
     let digest = shop.digest();
-    let heads = std::fs::read(shop.directory().join("heads")).unwrap_or_default();
     assert!(shop.stop().success(), "SIGTERM ends it with 0");
     assert!(!shop.directory().join("node.json").exists(), "nobody is announced any more");
     let written = std::fs::read(shop.directory().join("heads")).expect("the heads are written");

@@ -21,7 +21,7 @@ const MODULES: &[(&str, &[&str])] = &[
     // What a row becomes is `ledger`'s word, which the faces know by its name in `replica`.
     ("rows", &["money", "model", "replica"]),
     ("sample", &[]),
-    ("node", &["model", "ledger", "log", "membership", "store", "replica"]),
+    ("node", &["model", "ledger", "log", "membership", "store", "replica", "planted"]),
     ("http", &["money", "model", "ledger", "membership", "rows", "replica", "node"]),
     ("cli", &["model", "membership", "wire", "rows", "replica", "lab", "node", "http"]),
 ];
