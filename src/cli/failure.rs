@@ -3,7 +3,11 @@
 use serde_json::{Map, Value, json};
 
 use crate::http::{Language, messages};
-use crate::node::{self, HomeError, NodeError, net::NetError, storage::DirectoryError};
+use crate::node::{
+    self, HomeError, NodeError,
+    net::NetError,
+    storage::{DirectoryError, OpenError},
+};
 use crate::replica::{BootError, JoinError};
 use crate::wire::Answered;
 
@@ -160,6 +164,17 @@ fn home(error: &HomeError) -> (&'static str, String, String) {
             ),
             format!(
                 "This directory has format {found}, newer than format {supported} that this program knows. Nothing was touched: update ucash."
+            ),
+        ),
+        HomeError::Directory(DirectoryError::Full { path }) | HomeError::Open(OpenError::Full { path }) => (
+            "disk_full",
+            format!(
+                "Le disque est plein : {} ne peut pas être écrit. Rien n'a été perdu. Libérez de la place, puis recommencez.",
+                path.display()
+            ),
+            format!(
+                "The disk is full: {} cannot be written. Nothing was lost. Free some space, then try again.",
+                path.display()
             ),
         ),
         HomeError::NoDevice { path } => (

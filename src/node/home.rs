@@ -32,6 +32,11 @@ pub(super) const CACHE_BYTES: u64 = 48 << 20;
 /// What is kept on the disk for the day when it is full: sled needs some room to open. Incompressible.
 const RESERVE_BYTES: usize = 4 << 20;
 
+/// What must be free before anything is written: the database grows by half as much at a time.
+const ROOM_BYTES: usize = 1 << 20;
+/// What a small file beside the database takes at most.
+const SMALL_FILE_BYTES: u64 = 64 << 10;
+
 /// What stands in a directory that holds a device, or held one.
 const OURS: [&str; 3] = ["identity", "store", "heads"];
 
@@ -122,8 +127,7 @@ fn fill(path: &Path, length: usize) -> std::io::Result<()> {
     blake3::Hasher::new().finalize_xof().fill(&mut bytes);
     let mut file = std::fs::File::create(path)?;
     file.write_all(&bytes)?;
-    // Some systems find out only now that there is no room.
-    file.sync_all()
+    file.flush()
 }
 
 fn encode(bytes: &[u8]) -> String {
@@ -286,7 +290,8 @@ impl Home {
     /// be written.
     pub fn has_reserve(&self) -> bool {
         let path = self.reserve_file();
-        if std::fs::metadata(&path).is_ok_and(|found| found.len() == RESERVE_BYTES as u64) {
+        // Some of it may have been given up for a small file.
+        if std::fs::metadata(&path).is_ok_and(|found| found.len() >= RESERVE_BYTES as u64 / 2) {
             return true;
         }
         let written = fill(&path, RESERVE_BYTES);
@@ -308,10 +313,22 @@ impl Home {
         std::fs::remove_file(self.reserve_file()).is_ok()
     }
 
-    /// Whether as much as the reserve could be written beside it.
+    /// Gives up as much of the reserve as a small file takes.
+    fn give_some_reserve(&self) {
+        let file = std::fs::File::options().write(true).open(self.reserve_file());
+        let shorter = |file: std::fs::File| {
+            let length = file.metadata()?.len();
+            file.set_len(length.saturating_sub(SMALL_FILE_BYTES))
+        };
+        if let Err(error) = file.and_then(shorter) {
+            tracing::debug!(%error, "nothing of the reserve could be given up");
+        }
+    }
+
+    /// Whether the disk has room for the next piece of the database.
     pub fn has_room(&self) -> bool {
         let path = self.path().join("reserve.tmp");
-        let written = fill(&path, RESERVE_BYTES);
+        let written = fill(&path, ROOM_BYTES);
         let _ = std::fs::remove_file(&path);
         written.is_ok()
     }
@@ -346,7 +363,7 @@ impl Home {
             self.keep_identity(&replica.identity(), replica.registry().authority())?;
         }
         self.watch(&replica)?;
-        if !self.has_reserve() {
+        if !self.has_reserve() || !self.has_room() {
             tracing::error!("the disk is full: nothing is written until there is room");
             replica.stop_for_room();
         }
@@ -386,8 +403,13 @@ impl Home {
     /// Tells the commands of this directory where the node is.
     pub fn announce(&self, running: &Running) -> Result<(), HomeError> {
         let bytes = serde_json::to_vec(running).unwrap_or_default();
-        write_atomically(&Home::running_file(self.path()), &bytes, 0o600)?;
-        Ok(())
+        let path = Home::running_file(self.path());
+        match write_atomically(&path, &bytes, 0o600) {
+            // Commands must find a node whose disk is full, too.
+            Err(DirectoryError::Full { .. }) => self.give_some_reserve(),
+            written => return Ok(written?),
+        }
+        Ok(write_atomically(&path, &bytes, 0o600)?)
     }
 
     /// The node is no longer there.

@@ -19,13 +19,13 @@ use crate::samples::{sim, usd};
 const TRIALS: u64 = 120;
 
 /// An opened directory, without network.
-struct Opened {
+pub struct Opened {
     runtime: tokio::runtime::Runtime,
     offline: Option<Offline>,
 }
 
 impl Opened {
-    fn open(path: &Path) -> Result<Opened, NodeError> {
+    pub fn open(path: &Path) -> Result<Opened, NodeError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         Ok(Opened { runtime, offline: Some(node::open_offline(path)?) })
     }
@@ -45,7 +45,13 @@ impl Opened {
         *status
     }
 
-    fn verified(&self) -> VerifyView {
+    /// Whether there is such a credit.
+    pub fn shows(&self, reference: &str) -> bool {
+        let node = &self.offline.as_ref().expect("open").node;
+        self.runtime.block_on(node.query(Query::Credit { key: reference.to_owned() })).is_ok()
+    }
+
+    pub fn verified(&self) -> VerifyView {
         let Answer::Verified(found) = self.query(Query::Verify) else { panic!("no verification") };
         found
     }

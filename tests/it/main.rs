@@ -15,6 +15,7 @@ mod closings;
 mod damage;
 mod data_directory;
 mod desk;
+mod disks;
 mod document_automerge;
 mod document_hostile;
 mod document_shapes;

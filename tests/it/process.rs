@@ -126,6 +126,8 @@ fn wait(child: &mut Child, patience: Duration) -> Option<ExitStatus> {
 pub struct Answer {
     pub status: u16,
     pub location: Option<String>,
+    /// Whether it says that what it shows may not be durable.
+    pub undurable: bool,
     pub text: String,
 }
 
@@ -181,8 +183,10 @@ impl Face {
         };
         let mut answer = sent.map_err(|error| error.to_string())?;
         let location = answer.headers().get("Location").and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let undurable = answer.headers().get("Ucash-Durable").is_some_and(|value| value == "no");
         let text = answer.body_mut().with_config().limit(64 << 20).read_to_string();
-        Ok(Answer { status: answer.status().as_u16(), location, text: text.map_err(|error| error.to_string())? })
+        let text = text.map_err(|error| error.to_string())?;
+        Ok(Answer { status: answer.status().as_u16(), location, undurable, text })
     }
 
     /// What stands there.
@@ -223,10 +227,22 @@ impl Shop {
     /// Founds a network; this device is its head office and stands in that shop.
     #[track_caller]
     pub fn found(name: &str, network: &str, shop: u32) -> Shop {
-        let founded = Shop::empty(name);
+        Shop::empty(name).founded(network, shop)
+    }
+
+    /// The same, in that directory.
+    #[track_caller]
+    pub fn found_in(name: &str, network: &str, shop: u32, directory: &Path) -> Shop {
+        let mut founded = Shop::empty(name);
+        directory.clone_into(&mut founded.directory);
+        founded.founded(network, shop)
+    }
+
+    #[track_caller]
+    fn founded(self, network: &str, shop: u32) -> Shop {
         let number = shop.to_string();
-        founded.ok(&["init", "--network", network, "--shop", "Siège", "--shop-id", &number, "--device", name]);
-        founded
+        self.ok(&["init", "--network", network, "--shop", "Siège", "--shop-id", &number, "--device", &self.name]);
+        self
     }
 
     /// A new device of that shop, admitted by `inviter`, whose node runs.
@@ -296,10 +312,21 @@ impl Shop {
     /// Starts its node and waits until it is ready.
     #[track_caller]
     pub fn start_at(&mut self, http: &str, listen: &str, words: &[&str]) -> &mut Shop {
+        self.start_with(http, listen, words, &[])
+    }
+
+    /// Starts its node in an environment with those variables too.
+    #[track_caller]
+    pub fn start_in(&mut self, words: &[&str], environment: &[(&str, String)]) -> &mut Shop {
+        self.start_with(ANY_HTTP, ANY_LISTEN, words, environment)
+    }
+
+    fn start_with(&mut self, http: &str, listen: &str, words: &[&str], environment: &[(&str, String)]) -> &mut Shop {
         assert!(self.node.is_none(), "{} runs already", self.name);
         let start = ["--data", self.data(), "--json", "start", "--http", http, "--listen", listen, "--no-mdns"];
         let log = File::options().create(true).append(true).open(self.beside("log")).expect("the log opens");
         let mut command = program(&[&start[..], words].concat());
+        command.envs(environment.iter().map(|(name, value)| (*name, value)));
         let mut child = command.stderr(log).spawn().expect("the program starts");
         let stdout = child.stdout.take().expect("piped");
         let (line, ready) = mpsc::channel();
@@ -379,6 +406,11 @@ impl Shop {
     pub fn credit(&self, reference: &str) -> Result<Value, String> {
         let answer = self.face().request("GET", &format!("/api/v1/credits/{reference}"), &[], None)?;
         if answer.status == 200 { Ok(answer.json()) } else { Err(format!("{reference}: {}", answer.text)) }
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.node().child.id()
     }
 
     /// Stops its node as `systemctl stop` does, and says how it ended.
