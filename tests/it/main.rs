@@ -20,6 +20,7 @@ mod document_automerge;
 mod document_hostile;
 mod document_shapes;
 mod empty_words;
+mod failing_store;
 mod folds;
 mod forge;
 mod golden;
