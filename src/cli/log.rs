@@ -9,12 +9,9 @@ pub(super) enum LogFormat {
     Json,
 }
 
-/// What is logged unless `UCASH_LOG` says otherwise.
-const FILTER_DEFAULT: &str = "warn,ucash=info";
-
-/// Begins logging. A second call in one process changes nothing.
-pub(super) fn begin(format: LogFormat) {
-    let filter = EnvFilter::try_from_env("UCASH_LOG").unwrap_or_else(|_| EnvFilter::new(FILTER_DEFAULT));
+/// Begins logging what that filter lets through. A second call in one process changes nothing.
+pub(super) fn begin(format: LogFormat, filter: &str) {
+    let filter = EnvFilter::new(filter);
     let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
     let begun = match format {

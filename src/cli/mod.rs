@@ -19,6 +19,7 @@ mod log;
 mod moments;
 mod node;
 mod output;
+mod settings;
 mod share;
 mod shop;
 mod sim;

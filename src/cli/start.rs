@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
+use clap::ValueEnum;
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -15,6 +15,7 @@ use super::log::{LogFormat, begin};
 use super::moments::duration;
 use super::node::tell_rescue;
 use super::output::print_line;
+use super::settings::{Flags, Settings};
 use crate::http::{ApiSettings, ApiState, router, serve};
 use crate::model::ShopId;
 use crate::node::net::Multiaddr;
@@ -23,9 +24,9 @@ use crate::replica::Founder;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Start {
-    /// Où servir l'API et la page ; le port 0 en prend un libre.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7070")]
-    http: SocketAddr,
+    /// Où servir l'API et la page (127.0.0.1:7070 par défaut) ; le port 0 en prend un libre.
+    #[arg(long, value_name = "ADDR")]
+    http: Option<SocketAddr>,
     /// Où les autres appareils joignent celui-ci ; remplace les adresses par défaut.
     #[arg(long, value_name = "MULTIADDR")]
     listen: Vec<Multiaddr>,
@@ -35,21 +36,36 @@ pub(super) struct Start {
     /// Ne pas chercher d'appareils sur le réseau local.
     #[arg(long)]
     no_mdns: bool,
-    /// À quel rythme comparer avec les appareils connectés.
-    #[arg(long, value_name = "DURÉE", default_value = "30s", value_parser = duration)]
-    sync_every: Duration,
-    /// Après combien de temps le montant d'un crédit annulé revient, même si tous les autres ne l'ont pas encore su.
-    #[arg(long, value_name = "DURÉE", default_value = "24h", value_parser = duration, env = "UCASH_RETURN_AFTER")]
-    return_after: Duration,
-    /// La forme du journal.
-    #[arg(long, value_enum, default_value = "human")]
-    log_format: LogFormat,
+    /// À quel rythme comparer avec les appareils connectés (30s par défaut).
+    #[arg(long, value_name = "DURÉE", value_parser = written_duration)]
+    sync_every: Option<String>,
+    /// Après combien de temps le montant d'un crédit annulé revient, même si tous les autres ne l'ont pas encore su
+    /// (24h par défaut).
+    #[arg(long, value_name = "DURÉE", value_parser = written_duration)]
+    return_after: Option<String>,
+    /// La forme du journal (human par défaut).
+    #[arg(long, value_enum)]
+    log_format: Option<LogFormat>,
+    /// Imprimer les réglages et d'où vient chacun (options, environnement, ucash.toml), sans rien démarrer.
+    #[arg(long)]
+    print_config: bool,
+}
+
+/// A duration as it was written, once it is known to be one.
+fn written_duration(text: &str) -> Result<String, String> {
+    duration(text).map(|_| text.to_owned())
 }
 
 impl Start {
     pub fn run(self, context: &Context) -> Result<ExitCode, Failure> {
-        begin(self.log_format);
         let printer = context.printer;
+        let environment = |name: &str| std::env::var(name).ok();
+        let settings = Settings::gather(&context.data, environment, &self.flags(), printer)?;
+        if self.print_config {
+            settings.print(&context.data, printer);
+            return Ok(ExitCode::SUCCESS);
+        }
+        begin(settings.log_format, &settings.log);
         let system = |error: std::io::Error| Failure::system(printer.language, "tokio", error);
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         let runtime = runtime.map_err(system)?;
@@ -59,12 +75,12 @@ impl Start {
             let mut interrupted = signal(SignalKind::interrupt()).map_err(system)?;
             let founded = !node::holds_device(&context.data);
             let options = RunOptions {
-                http: self.http,
-                listen: self.listen,
-                peers: self.peer,
-                mdns: !self.no_mdns,
-                sync_every: self.sync_every,
-                return_after: self.return_after,
+                http: settings.http,
+                listen: settings.listen,
+                peers: settings.peer,
+                mdns: settings.mdns,
+                sync_every: settings.sync_every,
+                return_after: settings.return_after,
             };
             let online = node::run(&context.data, options, Some(first_start())).await;
             let online = online.map_err(|error| Failure::of_node(&error, printer.language))?;
@@ -84,6 +100,26 @@ impl Start {
             .await;
             Ok(ExitCode::SUCCESS)
         })
+    }
+}
+
+impl Start {
+    /// What was said on the command line.
+    fn flags(&self) -> Flags {
+        let one = |text: Option<String>| text.map(|text| vec![text]);
+        let all = |given: &[Multiaddr]| {
+            (!given.is_empty()).then(|| given.iter().map(ToString::to_string).collect::<Vec<_>>())
+        };
+        let format = self.log_format.and_then(|format| Some(format.to_possible_value()?.get_name().to_owned()));
+        vec![
+            ("http", one(self.http.map(|http| http.to_string()))),
+            ("listen", all(&self.listen)),
+            ("peer", all(&self.peer)),
+            ("mdns", self.no_mdns.then(|| vec!["false".to_owned()])),
+            ("sync_every", one(self.sync_every.clone())),
+            ("return_after", one(self.return_after.clone())),
+            ("log_format", one(format)),
+        ]
     }
 }
 

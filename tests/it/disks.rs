@@ -242,9 +242,23 @@ impl OnExt4 {
     }
 }
 
-/// Runs a node under load on such a disk, cuts the power that many times, and counts the cuts after which something
+/// Cuts before the disk is full, and another one is taken.
+const CUTS_A_DISK: u64 = 20;
+
+/// Runs nodes under load on such disks, cuts the power that many times, and counts the cuts after which something
 /// acknowledged was gone.
 fn power_cuts(cuts: u64, environment: &[(&str, String)]) -> Option<(u64, u64)> {
+    let mut lost = 0;
+    let mut done = 0;
+    while done < cuts {
+        let more = CUTS_A_DISK.min(cuts - done);
+        lost += cuts_of_one_disk(more, environment)?;
+        done += more;
+    }
+    Some((cuts, lost))
+}
+
+fn cuts_of_one_disk(cuts: u64, environment: &[(&str, String)]) -> Option<u64> {
     let disk = OnExt4::new()?;
     let mut shop = Shop::found_in("siege", "Coupure", 1, &disk.data());
     with_sim(&shop);
@@ -291,7 +305,7 @@ fn power_cuts(cuts: u64, environment: &[(&str, String)]) -> Option<(u64, u64)> {
     assert!(shop.stop().success());
     shop.assert_sound();
     drop(shop);
-    Some((cuts, lost))
+    Some(lost)
 }
 
 fn text(directory: &Path, name: &str) -> String {

@@ -62,6 +62,7 @@ mod samples;
 mod seats;
 mod set_aside;
 #[cfg(feature = "node")]
+mod settings;
 mod share_faces;
 mod shares;
 mod store_conformance;
