@@ -17,6 +17,7 @@ mod body;
 mod fields;
 pub mod limits;
 pub mod messages;
+pub mod openapi;
 mod page;
 mod parameters;
 mod problem;
@@ -35,12 +36,16 @@ pub use state::{ApiSettings, ApiState};
 pub use status::{of_refusal as status_of_refusal, retry_after_s};
 
 use axum::Router;
+use axum::extract::Extension;
 use axum::middleware::from_fn;
+
+use openapi::Described;
 
 /// Everything that this node serves over HTTP.
 pub fn router(state: ApiState) -> Router {
-    let (router, _) = routes(state.clone()).into_parts();
+    let (router, rules) = routes(state.clone()).into_parts();
     router
+        .layer(Extension(Described::new(rules)))
         .fallback(async || ApiError::NotFound)
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
         .layer(from_fn(problem::render))
@@ -53,5 +58,5 @@ pub fn rules(state: ApiState) -> Vec<Rule> {
 }
 
 fn routes(state: ApiState) -> Routes {
-    page::add(api::routes(state))
+    page::add(openapi::add(api::routes(state)))
 }

@@ -1,4 +1,4 @@
-//! A router to which no route can be added without a rule.
+//! A router to which no route can be added without a rule and a description.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -14,11 +14,12 @@ use tower::{BoxError, ServiceBuilder};
 
 use super::auth::{Access, guard};
 use super::limits::{LONG_REQUEST_TIME, REQUEST_TIME};
+use super::openapi::Operation;
 use super::problem::ApiError;
 use super::state::ApiState;
 
-/// A route and who may use it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A route, who may use it, and what it takes and answers.
+#[derive(Clone, Debug)]
 pub struct Rule {
     /// The method.
     pub method: Method,
@@ -26,6 +27,8 @@ pub struct Rule {
     pub path: &'static str,
     /// Who may use it.
     pub access: Access,
+    /// What it takes and answers.
+    pub operation: Operation,
 }
 
 /// Routes and their rules, as they are added.
@@ -47,55 +50,55 @@ impl Routes {
     }
 
     /// Adds a GET (and HEAD).
-    pub(super) fn get<H, T>(self, path: &'static str, access: Access, handler: H) -> Routes
+    pub(super) fn get<H, T>(self, path: &'static str, access: Access, operation: Operation, handler: H) -> Routes
     where
         H: Handler<T, ApiState>,
         T: 'static,
     {
-        self.add(Method::GET, path, access, REQUEST_TIME, on(MethodFilter::GET, handler))
+        self.add(Method::GET, path, (access, operation), REQUEST_TIME, on(MethodFilter::GET, handler))
     }
 
     /// Adds a POST.
-    pub(super) fn post<H, T>(self, path: &'static str, access: Access, handler: H) -> Routes
+    pub(super) fn post<H, T>(self, path: &'static str, access: Access, operation: Operation, handler: H) -> Routes
     where
         H: Handler<T, ApiState>,
         T: 'static,
     {
-        self.add(Method::POST, path, access, REQUEST_TIME, on(MethodFilter::POST, handler))
+        self.add(Method::POST, path, (access, operation), REQUEST_TIME, on(MethodFilter::POST, handler))
     }
 
     /// Adds a POST that may take long.
-    pub(super) fn long_post<H, T>(self, path: &'static str, access: Access, handler: H) -> Routes
+    pub(super) fn long_post<H, T>(self, path: &'static str, access: Access, operation: Operation, handler: H) -> Routes
     where
         H: Handler<T, ApiState>,
         T: 'static,
     {
-        self.add(Method::POST, path, access, LONG_REQUEST_TIME, on(MethodFilter::POST, handler))
+        self.add(Method::POST, path, (access, operation), LONG_REQUEST_TIME, on(MethodFilter::POST, handler))
     }
 
     /// Adds a PATCH.
-    pub(super) fn patch<H, T>(self, path: &'static str, access: Access, handler: H) -> Routes
+    pub(super) fn patch<H, T>(self, path: &'static str, access: Access, operation: Operation, handler: H) -> Routes
     where
         H: Handler<T, ApiState>,
         T: 'static,
     {
-        self.add(Method::PATCH, path, access, REQUEST_TIME, on(MethodFilter::PATCH, handler))
+        self.add(Method::PATCH, path, (access, operation), REQUEST_TIME, on(MethodFilter::PATCH, handler))
     }
 
     /// Adds a DELETE.
-    pub(super) fn delete<H, T>(self, path: &'static str, access: Access, handler: H) -> Routes
+    pub(super) fn delete<H, T>(self, path: &'static str, access: Access, operation: Operation, handler: H) -> Routes
     where
         H: Handler<T, ApiState>,
         T: 'static,
     {
-        self.add(Method::DELETE, path, access, REQUEST_TIME, on(MethodFilter::DELETE, handler))
+        self.add(Method::DELETE, path, (access, operation), REQUEST_TIME, on(MethodFilter::DELETE, handler))
     }
 
     fn add(
         mut self,
         method: Method,
         path: &'static str,
-        access: Access,
+        (access, operation): (Access, Operation),
         time: Duration,
         handler: MethodRouter<ApiState, Infallible>,
     ) -> Routes {
@@ -106,7 +109,7 @@ impl Routes {
                 .layer(TimeoutLayer::new(time)),
         );
         self.router = self.router.route(path, guarded);
-        self.rules.push(Rule { method, path, access });
+        self.rules.push(Rule { method, path, access, operation });
         self
     }
 }

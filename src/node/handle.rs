@@ -33,7 +33,7 @@ pub enum Request {
 }
 
 /// What a synchronisation brought.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct SyncReport {
     /// Peers that were asked.
     pub peers: u32,
