@@ -15,6 +15,7 @@ mod shapes;
 pub use document::{codes, document};
 pub use operation::{Operation, RequestBody};
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 
 use axum::extract::Extension;
@@ -52,8 +53,13 @@ async fn openapi(Extension(described): Extension<Described>, headers: HeaderMap)
     serve("application/json", described.text(), &headers)
 }
 
-/// Codes of samples: what the documents can name.
-pub fn known_codes() -> std::collections::BTreeSet<&'static str> {
+/// One of each answer that is no.
+pub fn samples() -> Vec<ApiError> {
+    samples::all()
+}
+
+/// The codes that the document can name.
+pub fn known_codes() -> BTreeSet<&'static str> {
     samples::all().iter().map(ApiError::code).collect()
 }
 

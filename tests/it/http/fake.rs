@@ -37,6 +37,8 @@ fn draw(bytes: &mut [u8]) {
     getrandom::fill(bytes).expect("randomness");
 }
 
+use super::described::Described;
+
 /// Every command that the engine was given, and its key.
 type Log = Arc<Mutex<Vec<(Command, Option<String>)>>>;
 
@@ -46,6 +48,8 @@ pub struct Node {
     router: Router,
     handle: NodeHandle,
     pub told: Log,
+    /// Every answer of every test is one that the document describes.
+    described: Described,
 }
 
 /// A request in the making.
@@ -130,10 +134,11 @@ impl Node {
             draw,
             addresses: Arc::new(|| vec!["/ip4/192.168.1.5/tcp/9000".to_owned()]),
         });
-        Node { router: router(state.clone()), state, handle, told }
+        Node { router: router(state.clone()), described: Described::of(&state), state, handle, told }
     }
 
     pub async fn ask(&self, ask: Ask) -> Told {
+        let named = (ask.method.clone(), ask.path.clone());
         let mut request = HttpRequest::builder().method(ask.method).uri(&ask.path);
         for (name, value) in &ask.headers {
             request = request.header(name, value);
@@ -143,6 +148,7 @@ impl Node {
         request.extensions_mut().insert(ConnectInfo(peer));
         let response = self.router.clone().oneshot(request).await.expect("infallible");
         let (parts, body) = response.into_parts();
+        let (method, path) = named;
         let bytes = axum::body::to_bytes(body, usize::MAX).await.expect("a body");
         let is_json = parts.headers.get("content-type").is_none_or(|kind| kind.as_bytes().ends_with(b"json"));
         let body = match bytes.as_ref() {
@@ -151,7 +157,9 @@ impl Node {
             // The page.
             text => Value::String(String::from_utf8_lossy(text).into_owned()),
         };
-        Told { status: parts.status, headers: parts.headers, body }
+        let told = Told { status: parts.status, headers: parts.headers, body };
+        self.described.judge(&method, &path, &told);
+        told
     }
 
     /// Makes a token by way of the API.

@@ -2,6 +2,7 @@
 
 mod answers;
 mod auth;
+mod described;
 mod fake;
 mod forms;
 mod refusals;
