@@ -19,9 +19,9 @@ use super::routes::Routes;
 
 /// A file of the page.
 #[derive(Clone, Copy)]
-struct Asset {
-    content_type: &'static str,
-    text: &'static str,
+pub(super) struct Asset {
+    pub(super) content_type: &'static str,
+    pub(super) text: &'static str,
 }
 
 const INDEX: Asset =
@@ -32,24 +32,19 @@ const SCRIPT: Asset =
     Asset { content_type: "text/javascript; charset=utf-8", text: include_str!("../../assets/page/page.js") };
 
 pub(super) fn add(routes: Routes) -> Routes {
-    routes
-        .get("/", Access::Public, file("text/html; charset=utf-8"), async |headers: HeaderMap| INDEX.serve(&headers))
-        .get("/page.css", Access::Public, file("text/css; charset=utf-8"), async |headers: HeaderMap| {
-            STYLE.serve(&headers)
-        })
-        .get("/page.js", Access::Public, file("text/javascript; charset=utf-8"), async |headers: HeaderMap| {
-            SCRIPT.serve(&headers)
-        })
+    let routes = INDEX.at("/", routes);
+    SCRIPT.at("/page.js", STYLE.at("/page.css", routes))
 }
 
 impl Asset {
-    fn serve(self, asked: &HeaderMap) -> Result<Response, ApiError> {
-        serve(self.content_type, self.text, asked)
+    /// Adds its route.
+    pub(super) fn at(self, path: &'static str, routes: Routes) -> Routes {
+        let described = Operation::new("Un fichier de la page.", "A file of the page.");
+        let described = described.sends(self.content_type).or_unchanged();
+        routes.get(path, Access::Public, described, async move |headers: HeaderMap| {
+            serve(self.content_type, self.text, &headers)
+        })
     }
-}
-
-fn file(content_type: &'static str) -> Operation {
-    Operation::new("Un fichier de la page.", "A file of the page.").sends(content_type).or_unchanged()
 }
 
 /// The file, or 304 to who has it. It may be kept but is asked about each time, so that page and API never differ

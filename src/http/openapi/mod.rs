@@ -23,9 +23,17 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 
 use super::auth::Access;
-use super::page::serve;
+use super::page::{Asset, serve};
 use super::problem::ApiError;
 use super::routes::{Routes, Rule};
+
+/// The page that shows the document: loads nothing from elsewhere, as there may be no elsewhere.
+const READER: Asset =
+    Asset { content_type: "text/html; charset=utf-8", text: include_str!("../../../assets/docs/index.html") };
+const STYLE: Asset =
+    Asset { content_type: "text/css; charset=utf-8", text: include_str!("../../../assets/docs/docs.css") };
+const SCRIPT: Asset =
+    Asset { content_type: "text/javascript; charset=utf-8", text: include_str!("../../../assets/docs/docs.js") };
 
 /// The router's rules, and the document once somebody asked for it.
 #[derive(Clone)]
@@ -46,7 +54,9 @@ pub(super) fn add(routes: Routes) -> Routes {
     let described = Operation::new("Cette description, en OpenAPI 3.1.", "This description, in OpenAPI 3.1.")
         .shows::<serde_json::Map<String, serde_json::Value>>()
         .or_unchanged();
-    routes.get("/api/openapi.json", Access::Public, described, openapi)
+    let routes = routes.get("/api/openapi.json", Access::Public, described, openapi);
+    let routes = READER.at("/api/docs", routes);
+    SCRIPT.at("/api/docs/docs.js", STYLE.at("/api/docs/docs.css", routes))
 }
 
 async fn openapi(Extension(described): Extension<Described>, headers: HeaderMap) -> Result<Response, ApiError> {
