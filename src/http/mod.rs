@@ -20,6 +20,7 @@ pub mod messages;
 pub mod openapi;
 mod page;
 mod parameters;
+mod patience;
 mod problem;
 mod routes;
 mod serve;
@@ -31,7 +32,7 @@ pub use auth::{Access, Identity, TokenScope};
 pub use messages::Language;
 pub use problem::{ApiError, Expected};
 pub use routes::{Routes, Rule};
-pub use serve::serve;
+pub use serve::{Times, serve, serve_within};
 pub use state::{ApiSettings, ApiState};
 pub use status::{of_refusal as status_of_refusal, retry_after_s};
 

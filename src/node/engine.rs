@@ -13,6 +13,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
+use super::changes::Changes;
 use super::clock::now;
 use super::gossip::Seal;
 use super::handle::{Request, SyncReport};
@@ -42,12 +43,27 @@ pub struct Engine<S: Store> {
     waiting: BTreeMap<u64, Waiting>,
     next_ticket: u64,
     judged: Vec<(GossipId, bool)>,
+    changes: Changes,
 }
 
 impl<S: Store> Engine<S> {
     pub(super) fn new(replica: Replica<S>, home: Home, net: Option<mpsc::Sender<NetCommand>>) -> Engine<S> {
         let seal = Seal::new(&replica.gossip_key());
-        Engine { replica, home, seal, net, waiting: BTreeMap::new(), next_ticket: 0, judged: Vec::new() }
+        Engine {
+            replica,
+            home,
+            seal,
+            net,
+            waiting: BTreeMap::new(),
+            next_ticket: 0,
+            judged: Vec::new(),
+            changes: Changes::default(),
+        }
+    }
+
+    /// What it will tell of changes.
+    pub(super) fn changes(&self) -> Changes {
+        self.changes.clone()
     }
 
     /// Runs until `stop` or until nobody can ask any more. What was acknowledged is durable in any case.
@@ -177,6 +193,7 @@ impl<S: Store> Engine<S> {
                     self.tell(NetCommand::Publish(sealed)).await;
                 }
             }
+            Output::Changed { changes } => self.changes.tell(changes),
             Output::Trust { peer } => self.tell(NetCommand::Trust { peer }).await,
             Output::Ban { peer, for_ms, reason } => {
                 tracing::info!(peer = %short(&peer), reason, "connection ended");

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 
+use super::changes::Changes;
 use crate::ledger::Refusal;
 use crate::replica::{Answer, Command, Query};
 
@@ -49,12 +50,23 @@ pub struct SyncReport {
 #[derive(Clone, Debug)]
 pub struct NodeHandle {
     requests: mpsc::Sender<Request>,
+    changes: Changes,
 }
 
 impl NodeHandle {
     /// A handle on the engine that reads the other end.
     pub fn new(requests: mpsc::Sender<Request>) -> NodeHandle {
-        NodeHandle { requests }
+        NodeHandle::telling(requests, Changes::default())
+    }
+
+    /// A handle on the engine that reads the other end and tells what changes.
+    pub fn telling(requests: mpsc::Sender<Request>, changes: Changes) -> NodeHandle {
+        NodeHandle { requests, changes }
+    }
+
+    /// What changes, for who looks at this node.
+    pub fn changes(&self) -> &Changes {
+        &self.changes
     }
 
     /// Does something. The answer is durable when it arrives.

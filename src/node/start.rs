@@ -286,10 +286,11 @@ pub async fn run(path: &Path, options: RunOptions, found: Option<FoundOptions>) 
     let (requests, asked) = mpsc::channel(REQUESTS_MAX);
     let (stop, stopped) = oneshot::channel();
     let engine = Engine::new(replica, home, Some(net.commands.clone()));
+    let node = NodeHandle::telling(requests, engine.changes());
     let thread = engine_thread(engine.run(asked, heard, stopped))?;
     let reachable = net.addresses();
     Ok(Online {
-        node: NodeHandle::new(requests),
+        node,
         addresses: Arc::new(move || reachable().iter().map(ToString::to_string).collect()),
         listener,
         http,

@@ -35,7 +35,11 @@ fn said(node: &mut Node, peer: ucash::model::DeviceKey, message: &[u8]) -> (Vec<
                 assert_eq!(whom, peer);
                 banned = true;
             }
-            Output::Publish { .. } | Output::Trust { .. } | Output::Answer { .. } | Output::Synced { .. } => {
+            Output::Publish { .. }
+            | Output::Trust { .. }
+            | Output::Answer { .. }
+            | Output::Changed { .. }
+            | Output::Synced { .. } => {
                 panic!("nothing of the kind follows from a stranger's word: {output:?}")
             }
         }

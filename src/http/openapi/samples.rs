@@ -40,6 +40,7 @@ fn of_the_face() -> Vec<ApiError> {
         ApiError::InvalidIdempotencyKey,
         ApiError::UnknownToken { id: field("k3v7") },
         ApiError::TooManyTokens { limit: TOKENS_MAX },
+        ApiError::TooManyStreams,
         ApiError::TimedOut,
         ApiError::Internal,
     ]

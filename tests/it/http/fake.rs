@@ -8,6 +8,8 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Method, Request as HttpRequest, StatusCode};
+use axum::response::Response;
+use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tower::ServiceExt;
@@ -46,7 +48,7 @@ type Log = Arc<Mutex<Vec<(Command, Option<String>)>>>;
 pub struct Node {
     pub state: ApiState,
     router: Router,
-    handle: NodeHandle,
+    pub handle: NodeHandle,
     pub told: Log,
     /// Every answer of every test is one that the document describes.
     described: Described,
@@ -137,8 +139,8 @@ impl Node {
         Node { router: router(state.clone()), described: Described::of(&state), state, handle, told }
     }
 
-    pub async fn ask(&self, ask: Ask) -> Told {
-        let named = (ask.method.clone(), ask.path.clone());
+    /// The answer as it comes, for who reads it bit by bit.
+    pub async fn answered(&self, ask: Ask) -> Response {
         let mut request = HttpRequest::builder().method(ask.method).uri(&ask.path);
         for (name, value) in &ask.headers {
             request = request.header(name, value);
@@ -146,10 +148,22 @@ impl Node {
         let mut request = request.body(Body::from(ask.body)).expect("a request");
         let peer: SocketAddr = ask.peer.parse().expect("an address");
         request.extensions_mut().insert(ConnectInfo(peer));
-        let response = self.router.clone().oneshot(request).await.expect("infallible");
-        let (parts, body) = response.into_parts();
+        self.router.clone().oneshot(request).await.expect("infallible")
+    }
+
+    pub async fn ask(&self, ask: Ask) -> Told {
+        let named = (ask.method.clone(), ask.path.clone());
+        let (parts, body) = self.answered(ask).await.into_parts();
         let (method, path) = named;
-        let bytes = axum::body::to_bytes(body, usize::MAX).await.expect("a body");
+        let is_stream = parts.headers.get("content-type").is_some_and(|kind| kind == "text/event-stream");
+        let bytes = if is_stream {
+            // It has no end: its beginning is enough.
+            let mut body = body;
+            let frame = body.frame().await.expect("a beginning").expect("no fault");
+            frame.into_data().expect("a text")
+        } else {
+            axum::body::to_bytes(body, usize::MAX).await.expect("a body")
+        };
         let is_json = parts.headers.get("content-type").is_none_or(|kind| kind.as_bytes().ends_with(b"json"));
         let body = match bytes.as_ref() {
             [] => Value::Null,

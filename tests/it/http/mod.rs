@@ -3,6 +3,7 @@
 mod answers;
 mod auth;
 mod described;
+mod events;
 mod fake;
 mod forms;
 mod refusals;
