@@ -41,7 +41,7 @@ function kind(schema) {
   if (!schema) return "";
   if (schema.$ref) return schema.$ref.split("/").pop();
   if (schema.enum) return schema.enum.join(" | ");
-  if (schema.anyOf) return schema.anyOf.map(kind).join(" | ");
+  if (schema.anyOf) return schema.anyOf.filter((one) => one.maxLength !== 0).map(kind).join(" | ");
   if (schema.type === "array") return `[${kind(schema.items)}]`;
   const type = Array.isArray(schema.type) ? schema.type.join(" | ") : schema.type;
   if (schema.type === "object" && schema.properties) return `{${Object.keys(schema.properties).join(", ")}}`;

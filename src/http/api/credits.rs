@@ -74,7 +74,7 @@ fn lists() -> Operation {
         .query("to", kinds::time("Granted before; a date includes its day."))
         .query("beneficiary", kinds::text("Part of the beneficiary's name or phone."))
         .query("reference", kinds::text("Exactly that reference."))
-        .query("overdue", kinds::boolean("Only those that are late."))
+        .query("overdue", kinds::flag("Only those that are late."))
         .query("sort", kinds::words(&ORDERS))
         .query("limit", kinds::limit())
         .query("after", kinds::after())

@@ -119,7 +119,7 @@ fn operation(rule: &Rule, samples: &[ApiError], generator: &mut SchemaGenerator)
         "security": if rule.access == Access::Public { json!([]) } else { json!([{ "token": [] }, {}]) },
     });
     let in_query = parameters.iter().map(
-        |one| json!({ "name": one.name, "in": "query", "required": one.required, "schema": one.schema, "description": one.schema.get("description") }),
+        |one| json!({ "name": one.name, "in": "query", "required": one.required, "schema": one.schema, "description": one.schema.pointer("/anyOf/0/description"), "allowEmptyValue": true }),
     );
     let key = rule.operation.has_key.then(key_parameter);
     let all: Vec<Value> = in_path(rule.path).chain(in_query).chain(key).collect();

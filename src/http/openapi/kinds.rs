@@ -35,6 +35,11 @@ pub(in crate::http) fn boolean(description: &str) -> Value {
     json!({ "type": "boolean", "description": description })
 }
 
+/// `true` or `false`, in a query.
+pub(in crate::http) fn flag(description: &str) -> Value {
+    json!({ "enum": ["true", "false", "1", "0"], "type": "string", "description": description })
+}
+
 /// A SIM's number.
 pub(in crate::http) fn sim() -> Value {
     json!({ "type": "string", "description": "A SIM's number, as +243970000001." })

@@ -63,8 +63,9 @@ impl Operation {
         }
     }
 
-    /// Takes a parameter in its query.
+    /// Takes a parameter in its query. An empty one is as good as absent, as forms send every field.
     pub(in crate::http) fn query(mut self, name: &'static str, schema: Value) -> Operation {
+        let schema = json!({ "anyOf": [schema, { "type": "string", "maxLength": 0 }] });
         self.parameters.push(Member { name, schema, required: false });
         self
     }
