@@ -4,7 +4,8 @@
 // - Amounts are decimal strings from the field to the API and back; no arithmetic is done on them.
 // - A POST is kept with its Idempotency-Key until an answer came, a reload of the page included: trying again then
 //   records nothing twice.
-// - `status` is asked for every 2 s; lists are loaded again only when `state_digest` says that something changed.
+// - `events` says when to ask for `status` again; it is asked for every 10 s besides, and every 2 s while no events
+//   come. Lists are loaded again only when `state_digest` says that something changed.
 "use strict";
 
 // One text a line: French, English. `{name}` is filled in.
@@ -126,6 +127,12 @@ const TEXTS = {
 };
 
 const POLL_MS = 2000;
+/** Between two questions while events come, which say what is worth asking. */
+const LIVE_POLL_MS = 10000;
+/** Events come in swarms: one question for all of them. */
+const SWARM_MS = 150;
+/** A stream without a sign of life for so long is dead; the node gives one every 15 s. */
+const DEAF_MS = 40000;
 const READ_MS = 10000;
 const WRITE_MS = 40000;
 const PAGE_ITEMS = 50;
@@ -398,12 +405,31 @@ function askLink(sim) {
 
 // ---- Status ----
 
+let live = false;
+let lastEvent = null;
+let pollTimer = 0;
+let polling = false;
+let pollAgain = false;
+
+function pollIn(milliseconds) {
+  clearTimeout(pollTimer);
+  pollTimer = setTimeout(poll, milliseconds);
+}
+
+/** Something changed, or may have. */
+function pollSoon() {
+  if (polling) pollAgain = true;
+  else pollIn(SWARM_MS);
+}
+
 async function poll() {
   // Asking on without a token would count as guessing.
   if (!byId("access").hidden) {
-    setTimeout(poll, POLL_MS);
+    pollIn(POLL_MS);
     return;
   }
+  polling = true;
+  pollAgain = false;
   try {
     status = await ask("status");
     statusAt = Date.now();
@@ -413,7 +439,51 @@ async function poll() {
   }
   showStatus();
   if (status && !silent && status.state_digest !== shown) await refresh();
-  setTimeout(poll, POLL_MS);
+  polling = false;
+  pollIn(pollAgain ? SWARM_MS : live ? LIVE_POLL_MS : POLL_MS);
+}
+
+/** Reads events for as long as the page is open; whatever ends a stream, another is begun where it ended. */
+async function follow() {
+  // EventSource cannot bear a token.
+  if (byId("access").hidden) {
+    try {
+      await listen();
+    } catch {
+      // Polling goes on, and says whether the node answers.
+    }
+    if (live) pollSoon();
+    live = false;
+  }
+  setTimeout(follow, POLL_MS);
+}
+
+async function listen() {
+  const headers = {};
+  const token = stored(sessionStorage, "ucash.token");
+  if (token) headers.Authorization = `Bearer ${token}`;
+  if (lastEvent) headers["Last-Event-ID"] = lastEvent;
+  const deaf = new AbortController();
+  const response = await fetch("/api/v1/events", { headers, cache: "no-store", signal: deaf.signal });
+  if (!response.ok) return;
+  live = true;
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let text = "";
+  for (;;) {
+    const timer = setTimeout(() => deaf.abort(), DEAF_MS);
+    const { value, done } = await reader.read();
+    clearTimeout(timer);
+    if (done) return;
+    text += value;
+    const blocks = text.split("\n\n");
+    text = blocks.pop();
+    for (const block of blocks) {
+      const id = block.split("\n").find((line) => line.startsWith("id: "));
+      if (!id) continue;
+      lastEvent = id.slice("id: ".length);
+      pollSoon();
+    }
+  }
 }
 
 function linkState() {
@@ -852,7 +922,7 @@ function begin() {
   }
   addEventListener("hashchange", go);
   showTexts();
-  poll().then(go);
+  poll().then(go).then(follow);
 }
 
 begin();

@@ -1,15 +1,20 @@
 //! Bodies and keys of requests, bounded and checked for form before anything reads their fields.
 
-use axum::body::{Body, HttpBody, to_bytes};
+use std::time::Duration;
+
+use axum::body::{Body, HttpBody};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
+use http_body_util::BodyExt;
+use tokio::time::timeout;
 
 use super::auth::Identity;
 use super::fields::Fields;
 use super::limits::IDEMPOTENCY_KEY_CHARS_MAX;
 use super::problem::ApiError;
+use super::serve::Times;
 use super::state::ApiState;
 
 /// The text of a JSON body of at most so many bytes.
@@ -29,24 +34,29 @@ impl<const BYTES_MAX: usize> FromRequest<ApiState> for JsonText<BYTES_MAX> {
         if !is_json(request.headers()) {
             return Err(ApiError::NotJson);
         }
-        let bytes = read(request.into_body(), BYTES_MAX).await?;
+        let longest = request.extensions().get::<Times>().copied().unwrap_or_default().body;
+        let bytes = read(request.into_body(), BYTES_MAX, longest).await?;
         String::from_utf8(bytes).map(JsonText).map_err(|_| ApiError::NotUtf8)
     }
 }
 
-/// Reads a body to its end, or to its limit.
-async fn read(body: Body, bytes_max: usize) -> Result<Vec<u8>, ApiError> {
+/// Reads a body to its end, or to its limit in bytes, or until it stands still for too long.
+async fn read(mut body: Body, bytes_max: usize, longest: Duration) -> Result<Vec<u8>, ApiError> {
     let too_large = ApiError::BodyTooLarge { limit: bytes_max };
     if body.size_hint().lower() > u64::try_from(bytes_max).unwrap_or(u64::MAX) {
         return Err(too_large);
     }
-    match to_bytes(body, bytes_max).await {
-        Ok(bytes) => Ok(bytes.into()),
-        Err(error) => {
-            let is_length =
-                std::error::Error::source(&error).is_some_and(|source| source.is::<http_body_util::LengthLimitError>());
-            Err(if is_length { too_large } else { ApiError::BodyUnreadable })
+    let mut read = Vec::new();
+    loop {
+        // One that sends a byte now and then is ended by the time of the request as a whole.
+        let Ok(frame) = timeout(longest, body.frame()).await else { return Err(ApiError::BodyUnreadable) };
+        let Some(frame) = frame else { return Ok(read) };
+        let frame = frame.map_err(|_| ApiError::BodyUnreadable)?;
+        let Some(bytes) = frame.data_ref() else { continue };
+        if read.len() + bytes.len() > bytes_max {
+            return Err(too_large);
         }
+        read.extend_from_slice(bytes);
     }
 }
 

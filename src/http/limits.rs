@@ -12,6 +12,10 @@ pub const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
 pub const CREDENTIAL_CHARS_MAX: usize = 256;
 /// How long a client may take for its request head: a slow one would hold a connection for ever (slowloris).
 pub const HEADER_READ_TIME: Duration = Duration::from_secs(10);
+/// How long the next bytes of a body may take to come: a body that stands still holds a connection and a handler.
+pub const BODY_READ_TIME: Duration = Duration::from_secs(10);
+/// How long a reader may take nothing of an answer: what waits for it is held in memory.
+pub const WRITE_TIME: Duration = Duration::from_secs(20);
 /// How long a request may take, its body included: the page gives up at 30 s, so an answer after that is unread.
 pub const REQUEST_TIME: Duration = Duration::from_secs(30);
 /// How long an import or a verification may take: 8 MiB of rows signed one by one on a slow disk.
@@ -22,6 +26,12 @@ pub const CONNECTIONS_MAX: usize = 512;
 pub const SHUTDOWN_TIME: Duration = Duration::from_secs(5);
 /// Largest request head, in bytes.
 pub const HEAD_BYTES_MAX: usize = 32 << 10;
+/// Readers of events at once: a page of each device, and as many programs again; the other connections stay free.
+pub const EVENT_STREAMS_MAX: usize = 64;
+/// How often a stream without events says that it lives: below the minute after which proxies end what is silent.
+pub const HEARTBEAT_TIME: Duration = Duration::from_secs(15);
+/// Events written at once: about 20 kB.
+pub const EVENTS_A_CHUNK_MAX: usize = 256;
 /// Failed authentications a minute before further failing ones are turned away unread.
 pub const FAILURES_A_MINUTE_MAX: u32 = 100;
 /// Tokens in use at once: a lost script that makes tokens in a loop must not fill the store.

@@ -17,8 +17,10 @@ mod body;
 mod fields;
 pub mod limits;
 pub mod messages;
+pub mod openapi;
 mod page;
 mod parameters;
+mod patience;
 mod problem;
 mod routes;
 mod serve;
@@ -30,12 +32,12 @@ pub use auth::{Access, Identity, TokenScope};
 pub use messages::Language;
 pub use problem::{ApiError, Expected};
 pub use routes::{Routes, Rule};
-pub use serve::serve;
+pub use serve::{Times, serve, serve_within};
 pub use state::{ApiSettings, ApiState};
 pub use status::{of_refusal as status_of_refusal, retry_after_s};
 
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::{Extension, Request, State};
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
@@ -43,10 +45,13 @@ use axum::response::Response;
 /// The header of answers that may show what is not durable yet; its value is `no`.
 const DURABLE: HeaderName = HeaderName::from_static("ucash-durable");
 
+use openapi::Described;
+
 /// Everything that this node serves over HTTP.
 pub fn router(state: ApiState) -> Router {
-    let (router, _) = routes(state.clone()).into_parts();
+    let (router, rules) = routes(state.clone()).into_parts();
     router
+        .layer(Extension(Described::new(rules)))
         .fallback(async || ApiError::NotFound)
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
         .layer(from_fn(problem::render))
@@ -69,5 +74,5 @@ pub fn rules(state: ApiState) -> Vec<Rule> {
 }
 
 fn routes(state: ApiState) -> Routes {
-    page::add(api::routes(state))
+    page::add(openapi::add(api::routes(state)))
 }

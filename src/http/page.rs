@@ -13,14 +13,15 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 
 use super::auth::Access;
+use super::openapi::Operation;
 use super::problem::ApiError;
 use super::routes::Routes;
 
 /// A file of the page.
 #[derive(Clone, Copy)]
-struct Asset {
-    content_type: &'static str,
-    text: &'static str,
+pub(super) struct Asset {
+    pub(super) content_type: &'static str,
+    pub(super) text: &'static str,
 }
 
 const INDEX: Asset =
@@ -31,30 +32,39 @@ const SCRIPT: Asset =
     Asset { content_type: "text/javascript; charset=utf-8", text: include_str!("../../assets/page/page.js") };
 
 pub(super) fn add(routes: Routes) -> Routes {
-    routes
-        .get("/", Access::Public, async |headers: HeaderMap| serve(INDEX, &headers))
-        .get("/page.css", Access::Public, async |headers: HeaderMap| serve(STYLE, &headers))
-        .get("/page.js", Access::Public, async |headers: HeaderMap| serve(SCRIPT, &headers))
+    let routes = INDEX.at("/", routes);
+    SCRIPT.at("/page.js", STYLE.at("/page.css", routes))
+}
+
+impl Asset {
+    /// Adds its route.
+    pub(super) fn at(self, path: &'static str, routes: Routes) -> Routes {
+        let described = Operation::new("Un fichier de la page.", "A file of the page.");
+        let described = described.sends(self.content_type).or_unchanged();
+        routes.get(path, Access::Public, described, async move |headers: HeaderMap| {
+            serve(self.content_type, self.text, &headers)
+        })
+    }
 }
 
 /// The file, or 304 to who has it. It may be kept but is asked about each time, so that page and API never differ
 /// after an update.
-fn serve(asset: Asset, asked: &HeaderMap) -> Result<Response, ApiError> {
-    let tag = format!("\"{}\"", &blake3::hash(asset.text.as_bytes()).to_hex()[..32]);
+pub(super) fn serve(content_type: &'static str, text: &str, asked: &HeaderMap) -> Result<Response, ApiError> {
+    let tag = format!("\"{}\"", &blake3::hash(text.as_bytes()).to_hex()[..32]);
     let is_known = asked
         .get_all(IF_NONE_MATCH)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .any(|known| known.trim().trim_start_matches("W/") == tag);
-    let mut response = Response::new(if is_known { Body::empty() } else { Body::from(asset.text) });
+    let mut response = Response::new(if is_known { Body::empty() } else { Body::from(text.to_owned()) });
     if is_known {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
     }
     let headers = response.headers_mut();
     headers.insert(ETAG, HeaderValue::from_str(&tag).map_err(|_| ApiError::Internal)?);
     for (name, value) in [
-        (CONTENT_TYPE, asset.content_type),
+        (CONTENT_TYPE, content_type),
         (CACHE_CONTROL, "no-cache"),
         (CONTENT_SECURITY_POLICY, "default-src 'self'"),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),

@@ -97,6 +97,8 @@ pub enum ApiError {
         /// What is allowed.
         limit: usize,
     },
+    /// Too many read events already.
+    TooManyStreams,
     /// It took too long. What was asked may still be done: the same idempotency key tells.
     TimedOut,
     /// A fault of this program.
@@ -183,6 +185,7 @@ impl ApiError {
             ApiError::InvalidIdempotencyKey => "invalid_idempotency_key",
             ApiError::UnknownToken { .. } => "unknown_token",
             ApiError::TooManyTokens { .. } => "too_many_tokens",
+            ApiError::TooManyStreams => "too_many_streams",
             ApiError::TimedOut => "timed_out",
             ApiError::Internal => "internal",
         }
@@ -213,6 +216,7 @@ impl ApiError {
             | ApiError::NotJson
             | ApiError::BodyUnreadable
             | ApiError::NotUtf8
+            | ApiError::TooManyStreams
             | ApiError::TimedOut
             | ApiError::Internal => json!({}),
         };

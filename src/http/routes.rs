@@ -1,24 +1,25 @@
-//! A router to which no route can be added without a rule.
+//! A router to which no route can be added without a rule and a description.
 
 use std::convert::Infallible;
-use std::time::Duration;
 
 use axum::Router;
-use axum::error_handling::HandleErrorLayer;
+use axum::extract::{Request, State};
 use axum::handler::Handler;
 use axum::http::Method;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
 use axum::routing::{MethodFilter, MethodRouter, on};
-use tower::timeout::TimeoutLayer;
-use tower::{BoxError, ServiceBuilder};
+use tokio::time::timeout;
+use tower::ServiceBuilder;
 
 use super::auth::{Access, guard};
-use super::limits::{LONG_REQUEST_TIME, REQUEST_TIME};
+use super::openapi::Operation;
 use super::problem::ApiError;
+use super::serve::Times;
 use super::state::ApiState;
 
-/// A route and who may use it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A route, who may use it, and what it takes and answers.
+#[derive(Clone, Debug)]
 pub struct Rule {
     /// The method.
     pub method: Method,
@@ -26,6 +27,25 @@ pub struct Rule {
     pub path: &'static str,
     /// Who may use it.
     pub access: Access,
+    /// What it takes and answers.
+    pub operation: Operation,
+}
+
+/// How long a request to a route may take.
+#[derive(Clone, Copy)]
+enum Length {
+    Usual,
+    Long,
+}
+
+/// Ends what takes too long, the reading of its body included.
+async fn within(State(length): State<Length>, request: Request, next: Next) -> Result<Response, ApiError> {
+    let times = request.extensions().get::<Times>().copied().unwrap_or_default();
+    let longest = match length {
+        Length::Usual => times.request,
+        Length::Long => times.long_request,
+    };
+    timeout(longest, next.run(request)).await.map_err(|_| ApiError::TimedOut)
 }
 
 /// Routes and their rules, as they are added.
@@ -47,66 +67,65 @@ impl Routes {
     }
 
     /// Adds a GET (and HEAD).
-    pub(super) fn get<H, T>(self, path: &'static str, access: Access, handler: H) -> Routes
+    pub(super) fn get<H, T>(self, path: &'static str, access: Access, operation: Operation, handler: H) -> Routes
     where
         H: Handler<T, ApiState>,
         T: 'static,
     {
-        self.add(Method::GET, path, access, REQUEST_TIME, on(MethodFilter::GET, handler))
+        self.add(Method::GET, path, (access, operation), Length::Usual, on(MethodFilter::GET, handler))
     }
 
     /// Adds a POST.
-    pub(super) fn post<H, T>(self, path: &'static str, access: Access, handler: H) -> Routes
+    pub(super) fn post<H, T>(self, path: &'static str, access: Access, operation: Operation, handler: H) -> Routes
     where
         H: Handler<T, ApiState>,
         T: 'static,
     {
-        self.add(Method::POST, path, access, REQUEST_TIME, on(MethodFilter::POST, handler))
+        self.add(Method::POST, path, (access, operation), Length::Usual, on(MethodFilter::POST, handler))
     }
 
     /// Adds a POST that may take long.
-    pub(super) fn long_post<H, T>(self, path: &'static str, access: Access, handler: H) -> Routes
+    pub(super) fn long_post<H, T>(self, path: &'static str, access: Access, operation: Operation, handler: H) -> Routes
     where
         H: Handler<T, ApiState>,
         T: 'static,
     {
-        self.add(Method::POST, path, access, LONG_REQUEST_TIME, on(MethodFilter::POST, handler))
+        self.add(Method::POST, path, (access, operation), Length::Long, on(MethodFilter::POST, handler))
     }
 
     /// Adds a PATCH.
-    pub(super) fn patch<H, T>(self, path: &'static str, access: Access, handler: H) -> Routes
+    pub(super) fn patch<H, T>(self, path: &'static str, access: Access, operation: Operation, handler: H) -> Routes
     where
         H: Handler<T, ApiState>,
         T: 'static,
     {
-        self.add(Method::PATCH, path, access, REQUEST_TIME, on(MethodFilter::PATCH, handler))
+        self.add(Method::PATCH, path, (access, operation), Length::Usual, on(MethodFilter::PATCH, handler))
     }
 
     /// Adds a DELETE.
-    pub(super) fn delete<H, T>(self, path: &'static str, access: Access, handler: H) -> Routes
+    pub(super) fn delete<H, T>(self, path: &'static str, access: Access, operation: Operation, handler: H) -> Routes
     where
         H: Handler<T, ApiState>,
         T: 'static,
     {
-        self.add(Method::DELETE, path, access, REQUEST_TIME, on(MethodFilter::DELETE, handler))
+        self.add(Method::DELETE, path, (access, operation), Length::Usual, on(MethodFilter::DELETE, handler))
     }
 
     fn add(
         mut self,
         method: Method,
         path: &'static str,
-        access: Access,
-        time: Duration,
+        (access, operation): (Access, Operation),
+        time: Length,
         handler: MethodRouter<ApiState, Infallible>,
     ) -> Routes {
         let guarded = handler.route_layer(
             ServiceBuilder::new()
                 .layer(from_fn_with_state((self.state.clone(), access), guard))
-                .layer(HandleErrorLayer::new(async |_: BoxError| ApiError::TimedOut))
-                .layer(TimeoutLayer::new(time)),
+                .layer(from_fn_with_state(time, within)),
         );
         self.router = self.router.route(path, guarded);
-        self.rules.push(Rule { method, path, access });
+        self.rules.push(Rule { method, path, access, operation });
         self
     }
 }

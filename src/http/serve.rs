@@ -18,13 +18,70 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 
 use super::auth::LocalAddress;
-use super::limits::{CONNECTIONS_MAX, HEAD_BYTES_MAX, HEADER_READ_TIME, SHUTDOWN_TIME};
+use super::limits::{
+    BODY_READ_TIME, CONNECTIONS_MAX, HEAD_BYTES_MAX, HEADER_READ_TIME, HEARTBEAT_TIME, LONG_REQUEST_TIME, REQUEST_TIME,
+    SHUTDOWN_TIME, WRITE_TIME,
+};
+use super::patience::Patient;
 
 /// How long accepting rests after the system refused it (too many open files): at once it would refuse again.
 const ACCEPT_REST: Duration = Duration::from_millis(200);
 
+/// How long a connection is waited for at each of its steps. The defaults are those of [`super::limits`].
+#[derive(Clone, Copy, Debug)]
+pub struct Times {
+    /// For a request head, and for the next one of a connection that is kept open.
+    pub head: Duration,
+    /// For the next bytes of a body.
+    pub body: Duration,
+    /// For a reader to take some of an answer.
+    pub write: Duration,
+    /// For a request in all, its body included.
+    pub request: Duration,
+    /// For an import or a verification in all.
+    pub long_request: Duration,
+    /// Between signs of life of a stream of events that has none to tell.
+    pub heartbeat: Duration,
+    /// For what is open when the node ends.
+    pub shutdown: Duration,
+}
+
+impl Default for Times {
+    fn default() -> Times {
+        Times {
+            head: HEADER_READ_TIME,
+            body: BODY_READ_TIME,
+            write: WRITE_TIME,
+            request: REQUEST_TIME,
+            long_request: LONG_REQUEST_TIME,
+            heartbeat: HEARTBEAT_TIME,
+            shutdown: SHUTDOWN_TIME,
+        }
+    }
+}
+
+/// Tells handlers that would go on without end that the node is ending.
+#[derive(Clone, Debug)]
+pub(super) struct Stopping(watch::Receiver<bool>);
+
+impl Stopping {
+    /// Waits until the node ends; for ever where nobody would say so.
+    pub(super) async fn wait(stopping: Option<&mut Stopping>) {
+        match stopping {
+            // An error means that who would say so is gone.
+            Some(Stopping(stopped)) => drop(stopped.wait_for(|stopped| *stopped).await),
+            None => std::future::pending().await,
+        }
+    }
+}
+
 /// Serves the router until `shutdown` completes, then lets open requests end for a while.
 pub async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<Output = ()>) {
+    serve_within(listener, router, Times::default(), shutdown).await;
+}
+
+/// [`serve`] with other times, for tests that would wait too long.
+pub async fn serve_within(listener: TcpListener, router: Router, times: Times, shutdown: impl Future<Output = ()>) {
     let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let (stop, stopped) = watch::channel(false);
     tokio::pin!(shutdown);
@@ -38,7 +95,7 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<
             () = &mut shutdown => break,
             (permit, accepted) = accepted => match (permit, accepted) {
                 (Ok(permit), Ok((stream, peer))) => {
-                    let connection = converse(stream, peer, router.clone(), stopped.clone());
+                    let connection = converse(stream, peer, router.clone(), times, stopped.clone());
                     tokio::spawn(async move {
                         connection.await;
                         drop(permit);
@@ -51,20 +108,30 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<
     drop(listener);
     drop(stopped);
     let _ = stop.send(true);
-    let _ = tokio::time::timeout(SHUTDOWN_TIME, stop.closed()).await;
+    let _ = tokio::time::timeout(times.shutdown, stop.closed()).await;
 }
 
 /// One connection from its first byte to its last.
-async fn converse(stream: TcpStream, peer: SocketAddr, router: Router, mut stopped: watch::Receiver<bool>) {
+async fn converse(
+    stream: TcpStream,
+    peer: SocketAddr,
+    router: Router,
+    times: Times,
+    mut stopped: watch::Receiver<bool>,
+) {
     let Ok(local) = stream.local_addr() else { return };
     let _ = stream.set_nodelay(true);
-    let service =
-        router.layer(Extension(ConnectInfo(peer))).layer(Extension(LocalAddress(local))).into_service::<Incoming>();
+    let service = router
+        .layer(Extension(ConnectInfo(peer)))
+        .layer(Extension(LocalAddress(local)))
+        .layer(Extension(Stopping(stopped.clone())))
+        .layer(Extension(times))
+        .into_service::<Incoming>();
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_READ_TIME)
+        .header_read_timeout(times.head)
         .max_buf_size(HEAD_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+        .serve_connection(TokioIo::new(Patient::new(stream, times.write)), TowerToHyperService::new(service));
     tokio::pin!(connection);
     tokio::select! {
         _ = connection.as_mut() => return,

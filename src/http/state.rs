@@ -4,9 +4,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use chrono_tz::Tz;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 
-use super::auth::{Failures, TokenRegister};
+use super::auth::{Failures, Identity, TokenRegister};
+use super::limits::EVENT_STREAMS_MAX;
 use super::problem::ApiError;
 use crate::model::Timestamp;
 use crate::node::NodeHandle;
@@ -45,13 +46,15 @@ struct Shared {
     tokens: TokenRegister,
     failures: Failures,
     zone: OnceCell<Tz>,
+    streams: Arc<Semaphore>,
 }
 
 impl ApiState {
     /// The state of a face that has not been used yet.
     pub fn new(settings: ApiSettings) -> ApiState {
         let tokens = TokenRegister::new(settings.node.clone());
-        let shared = Shared { settings, tokens, failures: Failures::default(), zone: OnceCell::new() };
+        let streams = Arc::new(Semaphore::new(EVENT_STREAMS_MAX));
+        let shared = Shared { settings, tokens, failures: Failures::default(), zone: OnceCell::new(), streams };
         ApiState { shared: Arc::new(shared) }
     }
 
@@ -78,6 +81,19 @@ impl ApiState {
 
     pub(super) fn failures(&self) -> &Failures {
         &self.shared.failures
+    }
+
+    /// A place among those who read events, if there is one.
+    pub(super) fn stream_place(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.shared.streams).try_acquire_owned().ok()
+    }
+
+    /// Whether who asked a while ago may still ask.
+    pub(super) async fn still_holds(&self, identity: &Identity) -> bool {
+        match identity {
+            Identity::Owner => true,
+            Identity::Token(scope) => self.tokens().holds(&scope.id, self.now()).await,
+        }
     }
 
     /// The network's zone. It never changes once the network is founded.

@@ -412,7 +412,7 @@ impl World {
                 self.end(pair);
             }
             // The world knows by itself who belongs to the network.
-            Output::Trust { .. } | Output::Synced { .. } => {}
+            Output::Trust { .. } | Output::Synced { .. } | Output::Changed { .. } => {}
         }
         Ok(())
     }

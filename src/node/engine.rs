@@ -19,6 +19,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
 
+use super::changes::Changes;
 use super::clock::now;
 use super::gossip::Seal;
 use super::handle::{Request, SyncReport};
@@ -89,6 +90,7 @@ pub(super) struct Engine {
     /// When the heads file was last written.
     heads_at: Option<Instant>,
     room_at: Instant,
+    changes: Changes,
 }
 
 impl Engine {
@@ -115,7 +117,13 @@ impl Engine {
             undurable,
             heads_at: None,
             room_at: Instant::now(),
+            changes: Changes::default(),
         }
+    }
+
+    /// What it will tell of changes.
+    pub fn changes(&self) -> Changes {
+        self.changes.clone()
     }
 
     /// Runs until `stop` or until nobody can ask any more. What was acknowledged is durable in any case.
@@ -372,6 +380,7 @@ impl Engine {
                     self.tell(NetCommand::Publish(sealed)).await;
                 }
             }
+            Output::Changed { changes } => self.changes.tell(changes),
             Output::Trust { peer } => self.tell(NetCommand::Trust { peer }).await,
             Output::Ban { peer, for_ms, reason } => {
                 tracing::info!(peer = %short(&peer), reason, "connection ended");

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 
+use super::changes::Changes;
 use crate::ledger::Refusal;
 use crate::replica::{Answer, Command, Query};
 
@@ -29,7 +30,7 @@ pub enum Request {
 }
 
 /// What a synchronisation brought.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct SyncReport {
     /// Peers that were asked.
     pub peers: u32,
@@ -50,18 +51,29 @@ pub struct NodeHandle {
     requests: mpsc::Sender<Request>,
     looks: mpsc::Sender<Look>,
     undurable: Arc<AtomicBool>,
+    changes: Changes,
 }
 
 impl NodeHandle {
     /// A handle on the engine that reads the other ends, and says through `undurable` that what it shows is not durable
     /// yet. Looks have a way of their own: they are answered while requests wait for the disk.
-    pub fn new(requests: mpsc::Sender<Request>, looks: mpsc::Sender<Look>, undurable: Arc<AtomicBool>) -> NodeHandle {
-        NodeHandle { requests, looks, undurable }
+    pub fn new(
+        requests: mpsc::Sender<Request>,
+        looks: mpsc::Sender<Look>,
+        undurable: Arc<AtomicBool>,
+        changes: Changes,
+    ) -> NodeHandle {
+        NodeHandle { requests, looks, undurable, changes }
     }
 
     /// Whether what is shown now may not be durable: the disk is slow to sync, or has failed.
     pub fn shows_undurable(&self) -> bool {
         self.undurable.load(Ordering::Acquire)
+    }
+
+    /// What changes, for who looks at this node.
+    pub fn changes(&self) -> &Changes {
+        &self.changes
     }
 
     /// Does something. The answer is durable when it arrives.

@@ -10,11 +10,13 @@
 //! | `start` | found, join, run, or open for one command |
 //! | [`storage`] | the data directory, the store on disk, the heads kept beside it |
 //! | [`net`] | libp2p: frames, gossip, dialling |
+//! | `changes` | what changed, numbered, for who looks |
 //! | `gossip` | what is gossiped is sealed for the network's devices |
 //! | `clock` | the one place that reads clocks and draws random numbers |
 //!
 //! Nothing here decides about money: it carries out what the replica asks for and hands back what happened.
 
+mod changes;
 mod clock;
 mod engine;
 mod gossip;
@@ -26,6 +28,7 @@ mod start;
 pub mod storage;
 mod syncer;
 
+pub use changes::Changes;
 pub use clock::{draw, now};
 pub use handle::{Look, NodeHandle, Request, SyncReport};
 pub use home::{HomeError, Running};

@@ -241,8 +241,9 @@ pub fn open_offline(path: &Path) -> Result<Offline, NodeError> {
     let (stop, stopped) = oneshot::channel();
     let undurable = Arc::new(AtomicBool::new(false));
     let engine = Engine::new(replica, home, None, None, Arc::clone(&undurable));
+    let changes = engine.changes();
     let thread = engine_thread(engine.run(asked, looked, events, stopped))?;
-    Ok(Offline { node: NodeHandle::new(requests, looks, undurable), credential, stop, thread })
+    Ok(Offline { node: NodeHandle::new(requests, looks, undurable, changes), credential, stop, thread })
 }
 
 /// Mends the data of a directory: what is derived is derived anew from the entries; where entries are damaged, those
@@ -310,10 +311,11 @@ pub async fn run(path: &Path, options: RunOptions, found: Option<FoundOptions>) 
     let (stop, stopped) = oneshot::channel();
     let undurable = Arc::new(AtomicBool::new(false));
     let engine = Engine::new(replica, home, Some(pace), Some(net.commands.clone()), Arc::clone(&undurable));
+    let changes = engine.changes();
     let thread = engine_thread(engine.run(asked, looked, heard, stopped))?;
     let reachable = net.addresses();
     Ok(Online {
-        node: NodeHandle::new(requests, looks, undurable),
+        node: NodeHandle::new(requests, looks, undurable, changes),
         addresses: Arc::new(move || reachable().iter().map(ToString::to_string).collect()),
         listener,
         http,

@@ -198,6 +198,7 @@ impl<S: Store> Replica<S> {
             steward: steward::Timers::default(),
             pending: std::collections::BTreeMap::new(),
             outputs: Vec::new(),
+            company: crate::replica::changes::Told::new(),
             failed: None,
             unsynced: false,
             own: SetDigest::default(),

@@ -16,6 +16,7 @@
 
 mod asking;
 mod boot;
+mod changes;
 mod closing;
 mod command;
 mod commands;
@@ -37,10 +38,11 @@ mod transfer;
 mod verify;
 mod view;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use crate::ledger::{CreditRequest as GrantRequest, ImportRow, ImportedCredit, ImportedPayment};
 pub use boot::{BootError, Founder, Identity};
+pub use changes::Change;
 pub use command::{Command, Query, RowOutcome};
 pub use error::ReplicaError;
 pub use fold::SetAside;
@@ -166,6 +168,11 @@ pub enum Output {
         /// Why, for the log.
         reason: &'static str,
     },
+    /// Tell who looks at this node what to look at again.
+    Changed {
+        /// What.
+        changes: BTreeSet<Change>,
+    },
 }
 
 /// A replica of the network's logs on one device.
@@ -192,6 +199,8 @@ pub struct Replica<S> {
     /// Own values set in this step; `None` removes.
     pending: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
     outputs: Vec<Output>,
+    /// Who was there when it was last told.
+    company: changes::Told,
     failed: Option<Refusal>,
     /// A batch was applied that no sync has made durable.
     unsynced: bool,
@@ -215,6 +224,10 @@ impl<S: Store> Replica<S> {
         let written = self.keep_house(now).and_then(|()| self.write());
         if let Err(error) = written {
             self.fail(&error);
+        }
+        let changes = self.changed_company();
+        if !changes.is_empty() && self.failed.is_none() {
+            self.outputs.push(Output::Changed { changes });
         }
         std::mem::take(&mut self.outputs)
     }
@@ -415,6 +428,7 @@ impl<S: Store> Replica<S> {
         self.write_own(&mut batch)?;
         let (device, authority) = (self.identity.key.clone(), self.identity.authority_key.clone());
         let fresh = self.logs.write(&mut batch, |log| sign_with(log, &device, authority.as_ref()));
+        let changes = self.changed_books();
         self.write_touched(&mut batch)?;
         let books = self.fold.book.digest();
         if self.books != Some(books) {
@@ -430,6 +444,9 @@ impl<S: Store> Replica<S> {
         for suffix in fresh {
             let bytes = encode(&Message::Entries(Packed::pack(&suffix)));
             self.outputs.push(Output::Publish { bytes });
+        }
+        if !changes.is_empty() {
+            self.outputs.push(Output::Changed { changes });
         }
         Ok(())
     }

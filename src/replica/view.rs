@@ -57,6 +57,7 @@ pub enum Answer {
 
 /// A page of a list.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(schemars::JsonSchema))]
 pub struct Page<T> {
     /// What is on it.
     pub items: Vec<T>,
@@ -73,6 +74,7 @@ impl<T> Page<T> {
 
 /// A credit (`interface`, "Shapes scripts rely on").
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(schemars::JsonSchema))]
 #[expect(missing_docs, reason = "the fields are the interface's, which defines them")]
 pub struct CreditView {
     pub id: CreditId,
@@ -104,6 +106,7 @@ pub struct CreditView {
 
 /// A credit's beneficiary.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(schemars::JsonSchema))]
 #[expect(missing_docs, reason = "the fields are the interface's, which defines them")]
 pub struct BeneficiaryView {
     pub name: String,
@@ -115,6 +118,7 @@ pub struct BeneficiaryView {
 
 /// A credit's payment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(schemars::JsonSchema))]
 #[expect(missing_docs, reason = "the fields are the interface's, which defines them")]
 pub struct PaymentView {
     pub id: PaymentId,
@@ -129,6 +133,7 @@ pub struct PaymentView {
 
 /// One thing that was done to a credit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(schemars::JsonSchema))]
 pub struct EventView {
     /// `grant`, `pay`, `reverse_payment`, `cancel`, `return`, `edit`.
     pub kind: String,
@@ -144,6 +149,7 @@ pub struct EventView {
 
 /// The node at a glance.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(schemars::JsonSchema))]
 #[expect(missing_docs, reason = "the fields are the interface's, which defines them")]
 pub struct StatusView {
     pub network: String,
@@ -178,6 +184,7 @@ pub struct StatusView {
 
 /// Entries that were held here and are not any more.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(schemars::JsonSchema))]
 pub struct LostView {
     /// Who wrote them.
     pub device: String,
@@ -191,6 +198,7 @@ pub struct LostView {
 
 /// A device this node is or was connected to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(schemars::JsonSchema))]
 #[expect(missing_docs, reason = "each name says it")]
 pub struct PeerView {
     pub device: String,
@@ -203,6 +211,7 @@ pub struct PeerView {
 
 /// A device of the network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(schemars::JsonSchema))]
 #[expect(missing_docs, reason = "each name says it")]
 pub struct DeviceView {
     pub name: String,
@@ -219,6 +228,7 @@ pub struct DeviceView {
 
 /// A shop.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(schemars::JsonSchema))]
 #[expect(missing_docs, reason = "each name says it")]
 pub struct ShopView {
     pub id: ShopId,
@@ -231,6 +241,7 @@ pub struct ShopView {
 
 /// A SIM.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(schemars::JsonSchema))]
 #[expect(missing_docs, reason = "each name says it")]
 pub struct SimView {
     pub sim: String,
@@ -242,6 +253,7 @@ pub struct SimView {
 
 /// What a SIM holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(schemars::JsonSchema))]
 #[expect(missing_docs, reason = "the fields are the interface's, which defines them")]
 pub struct BalanceView {
     pub sim: String,
@@ -252,6 +264,7 @@ pub struct BalanceView {
 
 /// A SIM's account in one currency: decimal strings.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(schemars::JsonSchema))]
 #[expect(missing_docs, reason = "the fields are the interface's, which defines them")]
 pub struct AccountView {
     pub available: String,
@@ -265,6 +278,7 @@ pub struct AccountView {
 
 /// A movement of a SIM.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(schemars::JsonSchema))]
 #[expect(missing_docs, reason = "each name says it")]
 pub struct MovementView {
     pub id: MovementId,
@@ -295,6 +309,7 @@ pub struct MovementView {
 
 /// Sums of the credits of a shop and period in one currency, cancelled ones left out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(schemars::JsonSchema))]
 #[expect(missing_docs, reason = "the fields are the interface's, which defines them")]
 pub struct StatisticsView {
     pub credits: u64,
@@ -311,6 +326,7 @@ pub struct StatisticsView {
 
 /// An invitation, shown once.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(schemars::JsonSchema))]
 #[expect(missing_docs, reason = "the fields are the interface's, which defines them")]
 pub struct InvitationView {
     pub invitation: String,
@@ -321,6 +337,7 @@ pub struct InvitationView {
 
 /// What a verification found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(schemars::JsonSchema))]
 #[expect(missing_docs, reason = "each name says it")]
 pub struct VerifyView {
     pub entries: u64,
@@ -335,6 +352,7 @@ pub struct VerifyView {
 
 /// Who holds how much of a SIM.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(schemars::JsonSchema))]
 #[expect(missing_docs, reason = "the fields are the interface's, which defines them")]
 pub struct SharesView {
     pub sim: String,
@@ -349,6 +367,7 @@ pub struct SharesView {
 
 /// One device's share.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(schemars::JsonSchema))]
 #[expect(missing_docs, reason = "the fields are the interface's, which defines them")]
 pub struct ShareView {
     pub device: String,
@@ -364,6 +383,7 @@ pub struct ShareView {
 
 /// A gift on its way.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(schemars::JsonSchema))]
 #[expect(missing_docs, reason = "the fields are the interface's, which defines them")]
 pub struct GiftView {
     pub from: String,
@@ -373,6 +393,7 @@ pub struct GiftView {
 
 /// How far the closing of a device has come.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(schemars::JsonSchema))]
 #[expect(missing_docs, reason = "the fields are the interface's, which defines them")]
 pub struct ClosingView {
     pub device: String,
@@ -392,6 +413,7 @@ pub struct ClosingView {
 
 /// What a lost device holds of a SIM.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(schemars::JsonSchema))]
 #[expect(missing_docs, reason = "the fields are the interface's, which defines them")]
 pub struct ExposureView {
     pub sim: String,

@@ -36,6 +36,7 @@ mod keys_and_imports;
 mod kill_storm;
 mod lab;
 mod lab_auditor;
+mod live;
 mod logs;
 #[cfg(feature = "node")]
 mod main_job;

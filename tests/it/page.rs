@@ -12,6 +12,9 @@ use ucash::node::NodeHandle;
 
 const INDEX: &str = include_str!("../../assets/page/index.html");
 const STYLE: &str = include_str!("../../assets/page/page.css");
+const DOCS_INDEX: &str = include_str!("../../assets/docs/index.html");
+const DOCS_STYLE: &str = include_str!("../../assets/docs/docs.css");
+const DOCS_SCRIPT: &str = include_str!("../../assets/docs/docs.js");
 const SCRIPT: &str = include_str!("../../assets/page/page.js");
 
 /// A face without an engine: the page must not need one.
@@ -19,7 +22,7 @@ fn face() -> ApiState {
     let (requests, _) = mpsc::channel(1);
     let (looks, _) = mpsc::channel(1);
     ApiState::new(ApiSettings {
-        node: NodeHandle::new(requests, looks, std::sync::Arc::default()),
+        node: NodeHandle::new(requests, looks, std::sync::Arc::default(), Default::default()),
         local_credential: String::new(),
         bound: Some(([127, 0, 0, 1], 8080).into()),
         hosts: Vec::new(),
@@ -70,6 +73,9 @@ async fn files_are_served_with_their_headers() {
         ("/", "text/html; charset=utf-8", INDEX),
         ("/page.css", "text/css; charset=utf-8", STYLE),
         ("/page.js", "text/javascript; charset=utf-8", SCRIPT),
+        ("/api/docs", "text/html; charset=utf-8", DOCS_INDEX),
+        ("/api/docs/docs.css", "text/css; charset=utf-8", DOCS_STYLE),
+        ("/api/docs/docs.js", "text/javascript; charset=utf-8", DOCS_SCRIPT),
     ] {
         let response = ask(Method::GET, path, None).await;
         assert_eq!(response.status(), StatusCode::OK, "{path}");
@@ -103,7 +109,9 @@ async fn files_are_served_with_their_headers() {
 fn only_the_files_are_public() {
     let rules = rules(face());
     let public: Vec<_> = rules.iter().filter(|rule| rule.access == Access::Public).map(|rule| rule.path).collect();
-    assert_eq!(public, ["/healthz", "/readyz", "/", "/page.css", "/page.js"]);
+    let description = ["/api/openapi.json", "/api/docs", "/api/docs/docs.css", "/api/docs/docs.js"];
+    let page = ["/", "/page.css", "/page.js"];
+    assert_eq!(public, [&["/healthz", "/readyz"][..], &description, &page].concat());
 }
 
 /// What the policy forbids would fail in silence in a browser.
@@ -117,7 +125,9 @@ fn nothing_inline_and_nothing_from_elsewhere() {
         let handler = tag.split_whitespace().skip(1).find(|part| part.starts_with("on") && part.contains('='));
         assert_eq!(handler, None, "{tag}");
     }
-    for (name, file) in [("index.html", INDEX), ("page.css", STYLE), ("page.js", SCRIPT)] {
+    let described = [("docs/index.html", DOCS_INDEX), ("docs.css", DOCS_STYLE), ("docs.js", DOCS_SCRIPT)];
+    assert!(!DOCS_INDEX.contains("<style") && !DOCS_INDEX.contains(" style=") && !DOCS_INDEX.contains(" onc"));
+    for (name, file) in [("index.html", INDEX), ("page.css", STYLE), ("page.js", SCRIPT)].into_iter().chain(described) {
         for forbidden in ["http:", "https:", "\"//", "'//", "url(", "@import", "data:", "<base"] {
             assert!(!file.contains(forbidden), "{name}: {forbidden}");
         }
@@ -145,7 +155,7 @@ fn no_text_becomes_markup_or_code() {
         ".style.",
         "\"style\"",
     ] {
-        assert!(!SCRIPT.contains(forbidden), "{forbidden}");
+        assert!(!SCRIPT.contains(forbidden) && !DOCS_SCRIPT.contains(forbidden), "{forbidden}");
     }
 }
 

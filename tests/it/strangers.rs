@@ -3,7 +3,7 @@
 use ucash::log::{Head, LogId, digest_of, root_of};
 use ucash::membership::{Certificate, Credentials, ReadScope, Role};
 use ucash::model::{Incarnation, NetworkId, Scope, ShopId, Timestamp};
-use ucash::replica::{Command, Input, Output};
+use ucash::replica::{Change, Command, Input, Output};
 use ucash::wire::{Answered, Message, PROTOCOL, Packed, Position, ScopeDigest, Want, decode, encode};
 
 use crate::forge::{
@@ -34,6 +34,10 @@ fn said(node: &mut Node, peer: ucash::model::DeviceKey, message: &[u8]) -> (Vec<
             Output::Ban { peer: whom, .. } => {
                 assert_eq!(whom, peer);
                 banned = true;
+            }
+            // That it came or went, and nothing else.
+            Output::Changed { changes } => {
+                assert!(changes.iter().all(|change| matches!(change, Change::Peer { .. })), "{changes:?}");
             }
             Output::Publish { .. } | Output::Trust { .. } | Output::Answer { .. } | Output::Synced { .. } => {
                 panic!("nothing of the kind follows from a stranger's word: {output:?}")

@@ -1,13 +1,17 @@
 //! `credits`: listing, granting, editing, and the sums over them.
 
+use std::collections::BTreeMap;
+
 use axum::extract::State;
 use axum::response::Response;
+use serde_json::json;
 
 use super::{Body, scope};
 use crate::http::answer;
 use crate::http::auth::{Access, Identity};
 use crate::http::body::IdempotencyKey;
 use crate::http::fields::Fields;
+use crate::http::openapi::{CREDIT, MONEY, Operation, RequestBody, SHARE, SIM, WRITES, kinds};
 use crate::http::parameters::{InPath, Parameters};
 use crate::http::problem::{ApiError, Expected};
 use crate::http::routes::Routes;
@@ -15,7 +19,7 @@ use crate::http::state::ApiState;
 use crate::ledger::{CreditFilter, CreditOrder, Refusal, StatisticsPeriod};
 use crate::model::{Beneficiary, BeneficiaryKind, CreditStatus, Edit, Reference, SimNumber};
 use crate::money::Currency;
-use crate::replica::{Answer, Command, GrantRequest, Query};
+use crate::replica::{Answer, Command, CreditView, EventView, GrantRequest, Page, Query, StatisticsView};
 
 /// The orders of a list. Words of `sort`.
 const ORDERS: [(&str, CreditOrder); 3] =
@@ -23,12 +27,118 @@ const ORDERS: [(&str, CreditOrder); 3] =
 
 pub(super) fn add(routes: Routes) -> Routes {
     routes
-        .get("/api/v1/credits", Access::Read, list)
-        .post("/api/v1/credits", Access::Write, create)
-        .get("/api/v1/credits/{key}", Access::Read, show)
-        .patch("/api/v1/credits/{key}", Access::Write, edit)
-        .get("/api/v1/credits/{key}/history", Access::Read, history)
-        .get("/api/v1/statistics", Access::Read, statistics)
+        .get("/api/v1/credits", Access::Read, lists(), list)
+        .post("/api/v1/credits", Access::Write, creates(), create)
+        .get(
+            "/api/v1/credits/{key}",
+            Access::Read,
+            Operation::new("Un crédit et ses paiements.", "A credit and its payments.")
+                .shows::<CreditView>()
+                .refuses(CREDIT)
+                .scoped(),
+            show,
+        )
+        .patch("/api/v1/credits/{key}", Access::Write, edits(), edit)
+        .get(
+            "/api/v1/credits/{key}/history",
+            Access::Read,
+            Operation::new("Ce qui a été fait à un crédit.", "What was done to a credit.")
+                .shows::<Page<EventView>>()
+                .refuses(CREDIT)
+                .scoped(),
+            history,
+        )
+        .get(
+            "/api/v1/statistics",
+            Access::Read,
+            Operation::new("Sommes des crédits, par monnaie.", "Sums of credits, by currency.")
+                .query("shop", kinds::shop("Of this shop. A token of several shops must name one."))
+                .query("from", kinds::time("Granted from then on."))
+                .query("to", kinds::time("Granted before; a date includes its day."))
+                .shows::<BTreeMap<Currency, StatisticsView>>()
+                .scoped(),
+            statistics,
+        )
+}
+
+fn lists() -> Operation {
+    Operation::new("Les crédits, filtrés et page par page.", "Credits, filtered and page by page.")
+        .query("shop", kinds::shop("Granted by this shop."))
+        .query("sim", kinds::sim())
+        .query(
+            "status",
+            json!({ "type": "string", "enum": CreditStatus::ALL.iter().map(|it| it.word()).collect::<Vec<_>>() }),
+        )
+        .query("currency", kinds::currency())
+        .query("from", kinds::time("Granted from then on."))
+        .query("to", kinds::time("Granted before; a date includes its day."))
+        .query("beneficiary", kinds::text("Part of the beneficiary's name or phone."))
+        .query("reference", kinds::text("Exactly that reference."))
+        .query("overdue", kinds::flag("Only those that are late."))
+        .query("sort", kinds::words(&ORDERS))
+        .query("limit", kinds::limit())
+        .query("after", kinds::after())
+        .shows::<Page<CreditView>>()
+        .refuses(&["unknown_currency", "bad_cursor"])
+        .scoped()
+}
+
+fn creates() -> Operation {
+    let kinds_of =
+        json!({ "type": "string", "enum": BeneficiaryKind::ALL.iter().map(|it| it.word()).collect::<Vec<_>>() });
+    let beneficiary = RequestBody::new()
+        .needs("name", kinds::text("Who receives it."))
+        .may("phone", kinds::text("Their phone."))
+        .may("address", kinds::text("Where they are."))
+        .may("kind", kinds_of)
+        .may("shop_id", kinds::shop("The shop, where it is one of the company's."));
+    let body = RequestBody::new()
+        .needs("reference", kinds::text("Unique within the shop."))
+        .needs("amount", kinds::decimal("How much, above zero."))
+        .needs("currency", kinds::currency())
+        .needs("sim", kinds::sim())
+        .needs("beneficiary", beneficiary.schema())
+        .may("due_at", kinds::time("When it is to be paid back."))
+        .may("notes", kinds::text("Anything else."))
+        .may("agent", kinds::agent())
+        .example(json!({
+            "reference": "CRED-2026-001", "amount": "125.50", "currency": "USD", "sim": "+243970000001",
+            "beneficiary": { "name": "Amani", "phone": "+243990000001" }, "due_at": "2026-10-31",
+        }));
+    Operation::new("Accorder un crédit.", "Grants a credit.")
+        .body(body)
+        .keyed()
+        .creates::<CreditView>()
+        .refuses(MONEY)
+        .refuses(WRITES)
+        .refuses(SIM)
+        .refuses(SHARE)
+        .refuses(&["unknown_shop", "reference_taken"])
+        .scoped()
+}
+
+fn edits() -> Operation {
+    let beneficiary = RequestBody::new()
+        .may("name", kinds::text("Who receives it; it cannot be taken away."))
+        .may("phone", kinds::text("Their phone."))
+        .may("address", kinds::text("Where they are."));
+    let body = RequestBody::new()
+        .may("beneficiary", beneficiary.schema())
+        .may("due_at", kinds::time("When it is to be paid back."))
+        .may("notes", kinds::text("Anything else."))
+        .may("agent", kinds::agent())
+        .example(json!({ "notes": null, "due_at": "2026-11-15", "beneficiary": { "phone": "+243990000002" } }));
+    Operation::new(
+        "Corriger un crédit : ce qui est donné est écrit, null enlève.",
+        "Edits a credit: what is there is set, null takes it away.",
+    )
+    .body(body)
+    .keyed()
+    .shows::<CreditView>()
+    .refuses(WRITES)
+    .refuses(CREDIT)
+    .refuses(&["nothing_to_change", "credit_cancelled"])
+    .scoped()
 }
 
 async fn list(State(state): State<ApiState>, identity: Identity, parameters: Parameters) -> Result<Response, ApiError> {

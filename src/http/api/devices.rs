@@ -2,30 +2,94 @@
 
 use axum::extract::State;
 use axum::response::Response;
+use serde_json::json;
 
 use super::Body;
 use crate::http::answer;
 use crate::http::auth::{Access, Identity};
 use crate::http::body::IdempotencyKey;
 use crate::http::limits::{ADDRESSES_MAX, INVITATION_MS_DEFAULT, INVITATION_MS_MAX};
+use crate::http::openapi::{Operation, RequestBody, WRITES, kinds};
 use crate::http::parameters::{InPath, Parameters};
 use crate::http::problem::{ApiError, Expected};
 use crate::http::routes::Routes;
 use crate::http::state::ApiState;
 use crate::membership::{ReadScope, Role};
-use crate::replica::{Answer, Command, Query};
+use crate::replica::{Answer, ClosingView, Command, DeviceView, InvitationView, Page, Query};
 
 /// The roles that an invitation can give: the founder's is not among them.
 const ROLES: [(&str, Role); 4] =
     [("device", Role::Device), ("manager", Role::Manager), ("relay", Role::Relay), ("auditor", Role::Auditor)];
 
+/// What an invitation lets a device read.
+const READS: [(&str, ReadScope); 2] = [("own", ReadScope::Own), ("all", ReadScope::All)];
+
 pub(super) fn add(routes: Routes) -> Routes {
     routes
-        .get("/api/v1/devices", Access::Read, list)
-        .patch("/api/v1/devices/{id}", Access::Owner, rename)
-        .delete("/api/v1/devices/{id}", Access::Owner, revoke)
-        .post("/api/v1/devices/{id}/closing", Access::Owner, close)
-        .post("/api/v1/invitations", Access::Owner, invite)
+        .get(
+            "/api/v1/devices",
+            Access::Read,
+            Operation::new("Les appareils du réseau.", "The network's devices.").shows::<Page<DeviceView>>(),
+            list,
+        )
+        .patch("/api/v1/devices/{id}", Access::Owner, renames(), rename)
+        .delete(
+            "/api/v1/devices/{id}",
+            Access::Owner,
+            Operation::new("Révoquer un appareil.", "Revokes a device.")
+                .keyed()
+                .shows::<DeviceView>()
+                .refuses(WRITES)
+                .refuses(&["unknown_device", "nothing_to_change"]),
+            revoke,
+        )
+        .post("/api/v1/devices/{id}/closing", Access::Owner, closes(), close)
+        .post("/api/v1/invitations", Access::Owner, invites(), invite)
+}
+
+fn renames() -> Operation {
+    let body =
+        RequestBody::new().needs("name", kinds::text("What people call it.")).example(json!({ "name": "caisse-2" }));
+    Operation::new("Renommer un appareil.", "Renames a device.")
+        .body(body)
+        .keyed()
+        .shows::<DeviceView>()
+        .refuses(WRITES)
+        .refuses(&["unknown_device", "nothing_to_change"])
+}
+
+fn closes() -> Operation {
+    let body = RequestBody::new()
+        .may("successor", kinds::text("Who takes over what it held; else the closing device."))
+        .may("insist", kinds::boolean("Close although a device has not said how far it holds the log."))
+        .example(json!({ "successor": "caisse-2" }));
+    Operation::new("Clore un appareil perdu.", "Closes a lost device.")
+        .body(body)
+        .keyed()
+        .shows::<ClosingView>()
+        .refuses(WRITES)
+        .refuses(&["unknown_device", "device_never_met", "not_keeper", "nothing_to_close", "cannot_succeed"])
+}
+
+fn invites() -> Operation {
+    let body = RequestBody::new()
+        .may("shop_id", kinds::shop("The joiner's shop; else this device's."))
+        .may("new_shop", kinds::text("The name of a shop that is founded with it."))
+        .may("role", kinds::words(&ROLES))
+        .may("read", kinds::words(&READS))
+        .may("expires", kinds::duration("How long it holds, 31 days at most; else 15m."))
+        .may(
+            "addresses",
+            json!({ "type": "array", "items": { "type": "string" }, "minItems": 1, "maxItems": ADDRESSES_MAX,
+                "description": "Multiaddrs at which this node is reached; else its own." }),
+        )
+        .example(json!({ "role": "device", "expires": "15m" }));
+    Operation::new("Inviter un appareil ; montré une seule fois.", "Invites a device; shown once.")
+        .body(body)
+        .keyed()
+        .creates::<InvitationView>()
+        .refuses(WRITES)
+        .refuses(&["unknown_shop", "shop_exists"])
 }
 
 async fn list(State(state): State<ApiState>, identity: Identity, parameters: Parameters) -> Result<Response, ApiError> {
@@ -93,7 +157,7 @@ async fn invite(State(state): State<ApiState>, key: IdempotencyKey, body: Body) 
         shop: fields.shop("shop_id")?,
         new_shop: fields.text("new_shop")?,
         role,
-        read: fields.word("read", &[("own", ReadScope::Own), ("all", ReadScope::All)])?.unwrap_or(usual),
+        read: fields.word("read", &READS)?.unwrap_or(usual),
         expires_in_ms: fields.duration_ms("expires", INVITATION_MS_MAX)?.unwrap_or(INVITATION_MS_DEFAULT),
         addresses,
     };

@@ -2,13 +2,16 @@
 
 use axum::extract::{Extension, State};
 use axum::response::Response;
+use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::json;
 
 use crate::http::answer;
 use crate::http::auth::Access;
 use crate::http::body::{IdempotencyKey, JsonText};
 use crate::http::limits::UPLOAD_BYTES_MAX;
 use crate::http::messages::{self, Language};
+use crate::http::openapi::{Operation, RequestBody, WRITES, kinds};
 use crate::http::problem::ApiError;
 use crate::http::routes::Routes;
 use crate::http::state::ApiState;
@@ -16,11 +19,25 @@ use crate::replica::{Answer, Command, RowOutcome};
 use crate::rows::{RowContext, RowRefusal, Table, name_row, read_row};
 
 pub(super) fn add(routes: Routes) -> Routes {
-    routes.long_post("/api/v1/imports", Access::Owner, import)
+    let tables = Table::ALL.map(|table| (table.word(), table));
+    let body = RequestBody::new()
+        .needs("session", kinds::whole("A number of the caller's for one import: all tables under one."))
+        .may("dry_run", kinds::boolean("Say what would become of each row, and take none."))
+        .needs("table", kinds::words(&tables))
+        .needs("rows", json!({ "type": "array", "items": {}, "minItems": 1, "description": "The old server's rows." }))
+        .example(
+            json!({ "session": 1, "table": "shops", "dry_run": true, "rows": [{ "id": 1, "designation": "Goma" }] }),
+        );
+    let operation = Operation::new(
+        "Reprendre des lignes de l'ancien serveur, chacune entière ou refusée avec sa raison.",
+        "Takes rows of the old server, each whole or refused with its reason.",
+    );
+    let operation = operation.body(body).keyed().shows::<Report>().refuses(WRITES);
+    routes.long_post("/api/v1/imports", Access::Owner, operation, import)
 }
 
 /// What became of each row, and how many fared how.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, JsonSchema)]
 struct Report {
     table: &'static str,
     dry_run: bool,
@@ -31,7 +48,7 @@ struct Report {
 }
 
 /// What became of one row.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct ReportedRow {
     index: usize,
     id: Option<u64>,

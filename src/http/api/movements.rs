@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use axum::response::Response;
+use serde_json::json;
 
 use super::sims::sim_in_path;
 use super::{Body, scope, why_and_who};
@@ -9,20 +10,92 @@ use crate::http::answer;
 use crate::http::auth::{Access, Identity};
 use crate::http::body::IdempotencyKey;
 use crate::http::fields::Fields;
+use crate::http::openapi::{MONEY, Operation, RequestBody, SHARE, SIM, WRITES, kinds};
 use crate::http::parameters::{InPath, Parameters};
 use crate::http::problem::ApiError;
 use crate::http::routes::Routes;
 use crate::http::state::ApiState;
 use crate::model::{Capture, CaptureState, Deposit, MovementKind, Withdrawal};
-use crate::replica::{Command, Query};
+use crate::replica::{Command, MovementView, Page, Query};
 
 pub(super) fn add(routes: Routes) -> Routes {
+    let done = |french, english| {
+        Operation::new(french, english).keyed().shows::<MovementView>().refuses(WRITES).refuses(MOVEMENT)
+    };
+    let why = RequestBody::new()
+        .needs("reason", kinds::text("Why."))
+        .may("agent", kinds::agent())
+        .example(json!({ "reason": "Saisi deux fois" }));
     routes
-        .get("/api/v1/sims/{numero}/movements", Access::Read, list)
-        .post("/api/v1/sims/{numero}/movements", Access::Write, create)
-        .post("/api/v1/movements/{id}/validation", Access::Write, validate)
-        .post("/api/v1/movements/{id}/reimbursement", Access::Write, reimburse)
-        .post("/api/v1/movements/{id}/reversal", Access::Write, reverse)
+        .get(
+            "/api/v1/sims/{numero}/movements",
+            Access::Read,
+            Operation::new("Les mouvements d'une SIM, page par page.", "A SIM's movements, page by page.")
+                .query("limit", kinds::limit())
+                .query("after", kinds::after())
+                .shows::<Page<MovementView>>()
+                .refuses(&["unknown_sim", "bad_cursor"])
+                .scoped(),
+            list,
+        )
+        .post("/api/v1/sims/{numero}/movements", Access::Write, records(), create)
+        .post(
+            "/api/v1/movements/{id}/validation",
+            Access::Write,
+            done("Valider une capture en attente.", "Validates a pending capture.").refuses(&["capture_not_pending"]),
+            validate,
+        )
+        .post(
+            "/api/v1/movements/{id}/reimbursement",
+            Access::Write,
+            done("Noter qu'un retrait est remboursé.", "Records that a withdrawal is reimbursed.")
+                .refuses(&["already_reimbursed"]),
+            reimburse,
+        )
+        .post(
+            "/api/v1/movements/{id}/reversal",
+            Access::Write,
+            done("Annuler un mouvement.", "Reverses a movement.").body(why).refuses(SHARE),
+            reverse,
+        )
+}
+
+/// What any change of a movement may be refused for.
+const MOVEMENT: &[&str] = &[
+    "unknown_movement",
+    "unknown_sim",
+    "movement_kind",
+    "movement_of_another_device",
+    "movement_reversed",
+    "without_effect",
+];
+
+fn records() -> Operation {
+    let body = RequestBody::new()
+        .needs("kind", kinds::words(&KINDS))
+        .needs("amount", kinds::decimal("How much, above zero."))
+        .needs("currency", kinds::currency())
+        .may("cash", kinds::decimal("Capture: what was handed out."))
+        .may("fee", kinds::decimal("Capture: what the shop kept."))
+        .may("reference", kinds::text("Capture: the operator's reference."))
+        .may("client", kinds::text("Capture: who."))
+        .may("phone", kinds::text("Capture, deposit: whose."))
+        .may("pending", kinds::boolean("Capture: not validated yet."))
+        .may("owed_by", kinds::shop("Withdrawal: the shop that owes the cash."))
+        .may("agent", kinds::agent())
+        .example(json!({ "kind": "deposit", "amount": "50.00", "currency": "USD", "phone": "+243990000001" }))
+        .example(json!({ "kind": "withdrawal", "amount": "20.00", "currency": "USD", "owed_by": 2 }))
+        .example(json!({ "kind": "capture", "amount": "10.00", "currency": "CDF", "cash": "9.00", "fee": "1.00" }));
+    Operation::new("Noter une capture, un retrait ou un dépôt.", "Records a capture, withdrawal or deposit.")
+        .body(body)
+        .keyed()
+        .creates::<MovementView>()
+        .refuses(MONEY)
+        .refuses(WRITES)
+        .refuses(SIM)
+        .refuses(SHARE)
+        .refuses(&["unknown_shop"])
+        .scoped()
 }
 
 async fn list(
@@ -65,9 +138,11 @@ enum Kind {
     Deposit,
 }
 
+const KINDS: [(&str, Kind); 3] =
+    [("capture", Kind::Capture), ("withdrawal", Kind::Withdrawal), ("deposit", Kind::Deposit)];
+
 fn read_kind(fields: &Fields<'_>) -> Result<MovementKind, ApiError> {
-    let kinds = [("capture", Kind::Capture), ("withdrawal", Kind::Withdrawal), ("deposit", Kind::Deposit)];
-    let kind = fields.word("kind", &kinds)?;
+    let kind = fields.word("kind", &KINDS)?;
     let kind = fields.require("kind", kind)?;
     let currency = fields.currency("currency")?;
     let amount = fields.positive_amount("amount", currency)?;

@@ -7,21 +7,70 @@ use axum::response::Response;
 use crate::http::answer;
 use crate::http::auth::{Access, Identity};
 use crate::http::body::IdempotencyKey;
+use crate::http::openapi::Operation;
 use crate::http::parameters::Parameters;
 use crate::http::problem::ApiError;
 use crate::http::routes::Routes;
 use crate::http::state::ApiState;
-use crate::replica::{Command, Page, Query, StatusView};
+use crate::node::SyncReport;
+use crate::replica::{Command, Page, PeerView, Query, StatusView, VerifyView};
 
 pub(super) fn add(routes: Routes) -> Routes {
     routes
-        .get("/api/v1/status", Access::Read, status)
-        .get("/api/v1/peers", Access::Read, peers)
-        .post("/api/v1/sync", Access::Write, sync)
-        .long_post("/api/v1/verification", Access::Owner, verify)
-        .long_post("/api/v1/repair", Access::Owner, repair)
-        .get("/healthz", Access::Public, health)
-        .get("/readyz", Access::Public, readiness)
+        .get(
+            "/api/v1/status",
+            Access::Read,
+            Operation::new("Le nœud en un coup d'œil.", "The node at a glance.").shows::<StatusView>(),
+            status,
+        )
+        .get(
+            "/api/v1/peers",
+            Access::Read,
+            Operation::new("Les appareils rencontrés.", "Devices that were met.").shows::<Page<PeerView>>(),
+            peers,
+        )
+        .post(
+            "/api/v1/sync",
+            Access::Write,
+            Operation::new("Comparer maintenant avec tous les voisins.", "Compares with every peer now.")
+                .keyed()
+                .shows::<SyncReport>(),
+            sync,
+        )
+        .long_post(
+            "/api/v1/verification",
+            Access::Owner,
+            Operation::new(
+                "Revérifier signatures, chaînes et soldes.",
+                "Checks every signature, chain and balance again.",
+            )
+            .keyed()
+            .shows::<VerifyView>(),
+            verify,
+        )
+        .long_post(
+            "/api/v1/repair",
+            Access::Owner,
+            Operation::new(
+                "Refaire ce qui se déduit des écritures, puis revérifier.",
+                "Derives anew what is derived from the entries, then verifies.",
+            )
+            .keyed()
+            .shows::<VerifyView>(),
+            repair,
+        )
+        .get(
+            "/healthz",
+            Access::Public,
+            Operation::new("Le processus répond.", "The process answers.").says_nothing(),
+            health,
+        )
+        .get(
+            "/readyz",
+            Access::Public,
+            Operation::new("Le moteur répond aussi.", "The engine answers too.").says_nothing(),
+            readiness,
+        )
 }
 
 /// The status, without what it says of shops that a token does not hold for.

@@ -2,25 +2,57 @@
 
 use axum::extract::State;
 use axum::response::Response;
+use serde_json::json;
 
 use super::{Body, scope};
 use crate::http::answer;
 use crate::http::auth::{Access, Identity};
 use crate::http::body::IdempotencyKey;
+use crate::http::openapi::{MONEY, Operation, RequestBody, WRITES, kinds};
 use crate::http::parameters::{InPath, Parameters};
 use crate::http::problem::ApiError;
 use crate::http::routes::Routes;
 use crate::http::state::ApiState;
 use crate::model::{Operator, SimNumber};
 use crate::money::Currency;
-use crate::replica::{Answer, Command, Query};
+use crate::replica::{Answer, BalanceView, Command, Page, Query, SimView};
 
 pub(super) fn add(routes: Routes) -> Routes {
-    routes.get("/api/v1/sims", Access::Read, list).post("/api/v1/sims", Access::Write, create).get(
+    let lists = Operation::new("Les SIM et leurs soldes.", "SIMs and what they hold.")
+        .query("shop", kinds::shop("Of this shop."))
+        .shows::<Page<SimView>>()
+        .scoped();
+    let shows = Operation::new("Ce que porte une SIM.", "What a SIM holds.")
+        .shows::<BalanceView>()
+        .refuses(&["unknown_sim"])
+        .scoped();
+    routes.get("/api/v1/sims", Access::Read, lists, list).post("/api/v1/sims", Access::Write, creates(), create).get(
         "/api/v1/sims/{numero}/balance",
         Access::Read,
+        shows,
         balance,
     )
+}
+
+fn creates() -> Operation {
+    let operators: Vec<_> = Operator::ALL.iter().map(|operator| (operator.word(), ())).collect();
+    let initial = Currency::ALL.iter().fold(RequestBody::new(), |body, currency| {
+        body.may(currency.code(), kinds::decimal("What it holds at first."))
+    });
+    let body = RequestBody::new()
+        .needs("sim", kinds::sim())
+        .needs("operator", kinds::words(&operators))
+        .may("shop_id", kinds::shop("Whose it is; else this device's shop."))
+        .may("initial", initial.schema())
+        .example(json!({ "sim": "+243970000001", "operator": "Airtel", "initial": { "USD": "500.00" } }));
+    Operation::new("Ajouter une SIM.", "Adds a SIM.")
+        .body(body)
+        .keyed()
+        .creates::<BalanceView>()
+        .refuses(MONEY)
+        .refuses(WRITES)
+        .refuses(&["sim_exists", "unknown_shop", "sim_of_another_shop"])
+        .scoped()
 }
 
 /// A SIM's number in a path. What cannot be one names nothing.

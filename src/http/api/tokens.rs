@@ -4,13 +4,16 @@ use std::collections::BTreeSet;
 
 use axum::extract::State;
 use axum::response::Response;
+use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::json;
 
 use super::Body;
 use crate::http::answer;
 use crate::http::auth::{Access, NewToken, bytes_of_key, drawn_bytes};
 use crate::http::body::IdempotencyKey;
 use crate::http::limits::{TOKEN_MS_MAX, TOKEN_SHOPS_MAX};
+use crate::http::openapi::{Operation, RequestBody, kinds};
 use crate::http::parameters::{InPath, Parameters};
 use crate::http::problem::{ApiError, Expected};
 use crate::http::routes::Routes;
@@ -23,15 +26,34 @@ use crate::replica::{Answer, Page, Query};
 const NAME_CHARS_MAX: usize = 255;
 
 pub(super) fn add(routes: Routes) -> Routes {
-    routes.get("/api/v1/tokens", Access::Owner, list).post("/api/v1/tokens", Access::Owner, create).delete(
-        "/api/v1/tokens/{id}",
-        Access::Owner,
-        revoke,
-    )
+    let lists = Operation::new("Les jetons de ce nœud.", "This node's tokens.").shows::<Page<ListedToken>>();
+    let ends = Operation::new("Révoquer un jeton.", "Revokes a token.").says_nothing().refuses(&["unknown_token"]);
+    routes
+        .get("/api/v1/tokens", Access::Owner, lists, list)
+        .post("/api/v1/tokens", Access::Owner, creates(), create)
+        .delete("/api/v1/tokens/{id}", Access::Owner, ends, revoke)
+}
+
+fn creates() -> Operation {
+    let shops = json!({
+        "type": "array", "items": kinds::shop("A shop's number."), "minItems": 1, "maxItems": TOKEN_SHOPS_MAX,
+        "description": "What it holds for.",
+    });
+    let body = RequestBody::new()
+        .needs("name", kinds::text("What it is called; recorded as who acted."))
+        .needs("shops", shops)
+        .may("read_only", kinds::boolean("Whether it may only read."))
+        .may("expires", kinds::duration("How long it holds; else until it is revoked."))
+        .example(json!({ "name": "app", "shops": [1], "read_only": false, "expires": "90d" }));
+    Operation::new("Créer un jeton ; montré une seule fois.", "Makes a token; shown once.")
+        .body(body)
+        .keyed()
+        .creates::<CreatedToken>()
+        .refuses(&["unknown_shop", "too_many_tokens"])
 }
 
 /// A token when it was made: the only time that its text is shown.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct CreatedToken {
     id: String,
     token: String,
@@ -41,7 +63,7 @@ struct CreatedToken {
 }
 
 /// A token in the list.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct ListedToken {
     id: String,
     name: String,

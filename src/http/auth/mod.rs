@@ -48,6 +48,16 @@ pub enum Access {
 }
 
 impl Access {
+    /// Its word in the description of the interface.
+    pub fn word(self) -> &'static str {
+        match self {
+            Access::Public => "public",
+            Access::Read => "read",
+            Access::Write => "write",
+            Access::Owner => "owner",
+        }
+    }
+
     fn admits(self, identity: &Identity) -> Result<(), ApiError> {
         match (self, identity) {
             (Access::Public | Access::Read, _) | (_, Identity::Owner) => Ok(()),

@@ -120,6 +120,13 @@ impl TokenRegister {
         Ok(Some(scope))
     }
 
+    /// Whether the token of that id still holds.
+    pub(in crate::http) async fn holds(&self, id: &str, now: Timestamp) -> bool {
+        let Ok(tokens) = self.tokens().await else { return false };
+        let tokens = tokens.read().unwrap_or_else(PoisonError::into_inner);
+        tokens.get(id).is_some_and(|held| held.record.holds(now))
+    }
+
     /// Makes a token of drawn bytes: its id and text.
     ///
     /// The same bytes, drawn from an idempotency key, give the same token again; for another request they are

@@ -61,6 +61,9 @@ pub(super) fn french(error: &ApiError) -> String {
         ApiError::TooManyTokens { limit } => {
             format!("{limit} jetons sont déjà en service, et c'est le plus possible. Révoquez-en un qui ne sert plus.")
         }
+        ApiError::TooManyStreams => {
+            "Trop de lecteurs suivent déjà ce nœud en direct. Fermez une page ouverte ailleurs, ou réessayez plus tard.".to_owned()
+        }
         ApiError::TimedOut => "Ce nœud n'a pas répondu à temps ; l'opération peut avoir été faite. Recommencez avec la même \
              Idempotency-Key : elle ne sera pas faite deux fois."
             .to_owned(),
@@ -130,6 +133,10 @@ pub(super) fn english(error: &ApiError) -> String {
         ApiError::UnknownToken { id } => format!("No token has the id \"{id}\". Check it in the list."),
         ApiError::TooManyTokens { limit } => {
             format!("{limit} tokens are in use, and that is the most there can be. Revoke one that is no longer used.")
+        }
+        ApiError::TooManyStreams => {
+            "Too many readers follow this node live already. Close a page that is open elsewhere, or try again later."
+                .to_owned()
         }
         ApiError::TimedOut => {
             "This node did not answer in time; the operation may have been done. Try again with the same \

@@ -1,15 +1,18 @@
 //! Who may do what, for every route that the router has.
 
+use std::collections::BTreeMap;
+
 use axum::http::Method;
-use serde_json::json;
+use serde_json::{Value, json};
+use ucash::http::openapi::document;
 use ucash::http::{Access, Rule, rules};
 
 use super::fake::{Ask, LOCAL_CREDENTIAL, Node, SIM_1, SIM_2, credit_id, later, movement_id, now};
 
 const FAR: &str = "192.168.1.77:50000";
 
-/// A request that the route would take, for shop 1.
-fn fitting(rule: &Rule) -> Ask {
+/// A request that the route would take, for shop 1: its description's first example.
+fn fitting(rule: &Rule, document: &Value) -> Ask {
     let filled = rule
         .path
         .replace("{numero}", SIM_1)
@@ -18,23 +21,18 @@ fn fitting(rule: &Rule) -> Ask {
         .replace("{id}", "x")
         .replace("{payment}", "pm_x");
     let path = if filled.ends_with("/statistics") { format!("{filled}?shop=1") } else { filled };
-    let last = rule.path.rsplit('/').next().unwrap_or("");
-    let body = match (rule.method.as_str(), last) {
-        ("POST", "credits") => json!({"reference": "R", "amount": "1", "currency": "USD", "sim": SIM_1,
-            "beneficiary": {"name": "A"}}),
-        ("POST", "payments") => json!({"amount": "1"}),
-        ("POST", "reversal" | "cancellation") => json!({"reason": "why"}),
-        ("POST", "shops") | ("PATCH", "{id}") => json!({"name": "N"}),
-        ("POST", "sims") => json!({"sim": "+243000009", "operator": "Airtel"}),
-        ("POST", "movements") => json!({"kind": "deposit", "amount": "1", "currency": "USD"}),
-        ("POST", "share-requests") => json!({"ask": "1", "currency": "USD"}),
-        ("POST", "move") => json!({"shop_id": 2}),
-        ("POST", "tokens") => json!({"name": "N", "shops": [1]}),
-        ("POST", "imports") => json!({"session": 1, "table": "shops", "rows": [{"id": 1, "designation": "A"}]}),
-        ("PATCH", "{key}") => json!({"notes": "n"}),
-        _ => json!({}),
-    };
-    Ask::new(rule.method.clone(), &path).raw(body.to_string())
+    let operation = &document["paths"][rule.path][rule.method.as_str().to_lowercase()];
+    let ask = Ask::new(rule.method.clone(), &path);
+    match operation.pointer("/requestBody/content/application~1json/examples/1/value") {
+        Some(body) => ask.raw(body.to_string()),
+        None => ask,
+    }
+}
+
+/// Whether something of shop 1 is among what a list shows.
+fn shows_shop_1(body: &Value) -> bool {
+    let items = body["items"].as_array();
+    items.into_iter().flatten().any(|item| item["shop_id"] == 1 || (item.get("town").is_some() && item["id"] == 1))
 }
 
 #[tokio::test]
@@ -47,8 +45,15 @@ async fn every_route_against_every_identity() {
     let ended = node.ask(Ask::new(Method::DELETE, &format!("/api/v1/tokens/{revoked_id}"))).await;
     assert_eq!(ended.status.as_u16(), 204);
     let cut = &writer[..writer.len() - 1];
+    let (_, foreign) = Node::start().token(&[1], false, None).await;
+    let (_, elsewhere) = node.token(&[2], false, None).await;
+    let rules = rules(node.state.clone());
+    let document = document(&rules);
+    // By status and code, the one body that a refusal has: what was wrong with a credential is never said.
+    let mut bodies: BTreeMap<String, Value> = BTreeMap::new();
 
-    for rule in rules(node.state.clone()) {
+    for rule in rules {
+        let fitting = |rule: &Rule| fitting(rule, &document);
         // A face of its own for each route: together they fail more often than a minute allows.
         let node = node.restarted(now);
         let long_after = node.restarted(later);
@@ -68,6 +73,8 @@ async fn every_route_against_every_identity() {
             ("far, wrong credential", fitting(&rule).from(FAR).bearer("local-secreT"), refused(401)),
             ("near, wrong credential", fitting(&rule).bearer("x"), refused(401)),
             ("near, cut token", fitting(&rule).bearer(cut), refused(401)),
+            ("near, another node's token", fitting(&rule).bearer(&foreign), refused(401)),
+            ("far, another node's token", fitting(&rule).from(FAR).bearer(&foreign), refused(401)),
             ("near, other scheme", fitting(&rule).header("authorization", "Basic eA=="), refused(401)),
             ("far, revoked", fitting(&rule).from(FAR).bearer(&revoked), refused(401)),
             ("far, writer", fitting(&rule).from(FAR).bearer(&writer), if writes { None } else { Some(403) }),
@@ -83,6 +90,10 @@ async fn every_route_against_every_identity() {
             let told = node.ask(ask).await;
             let found = Some(told.status.as_u16()).filter(|status| matches!(status, 401 | 403 | 429));
             assert_eq!(found, expected, "{name}, {who}: {told:?}");
+            if found.is_some() {
+                let known = bodies.entry(format!("{:?}", told.code())).or_insert_with(|| told.body.clone());
+                assert_eq!(*known, told.body, "{name}, {who}");
+            }
             // No route of the table may be a hole in the router.
             assert!(!matches!(told.status.as_u16(), 405 | 500), "{name}, {who}: {told:?}");
             assert_ne!(told.body["code"], "not_found", "{name}, {who}");
@@ -90,6 +101,13 @@ async fn every_route_against_every_identity() {
         let told = long_after.ask(fitting(&rule).from(FAR).bearer(&expiring)).await;
         let found = Some(told.status.as_u16()).filter(|status| matches!(status, 401 | 403 | 429));
         assert_eq!(found, refused(401), "{name}, expired: {told:?}");
+
+        // A token of another shop: refused where the path names something of shop 1, or it is left out.
+        let told = node.ask(fitting(&rule).from(FAR).bearer(&elsewhere)).await;
+        if !public && rule.path.contains('{') {
+            assert!(matches!(told.status.as_u16(), 403 | 404), "{name}, other shop: {told:?}");
+        }
+        assert!(!shows_shop_1(&told.body), "{name}, other shop: {told:?}");
     }
 }
 

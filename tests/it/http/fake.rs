@@ -8,6 +8,8 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Method, Request as HttpRequest, StatusCode};
+use axum::response::Response;
+use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tower::ServiceExt;
@@ -37,6 +39,8 @@ fn draw(bytes: &mut [u8]) {
     getrandom::fill(bytes).expect("randomness");
 }
 
+use super::described::Described;
+
 /// Every command that the engine was given, and its key.
 type Log = Arc<Mutex<Vec<(Command, Option<String>)>>>;
 
@@ -44,8 +48,10 @@ type Log = Arc<Mutex<Vec<(Command, Option<String>)>>>;
 pub struct Node {
     pub state: ApiState,
     router: Router,
-    handle: NodeHandle,
+    pub handle: NodeHandle,
     pub told: Log,
+    /// Every answer of every test is one that the document describes.
+    described: Described,
 }
 
 /// A request in the making.
@@ -112,7 +118,7 @@ impl Node {
         let told = Arc::new(Mutex::new(Vec::new()));
         let (looks, looked) = mpsc::channel(16);
         tokio::spawn(run(inbox, looked, Arc::clone(&told)));
-        let handle = NodeHandle::new(requests, looks, Arc::default());
+        let handle = NodeHandle::new(requests, looks, Arc::default(), Default::default());
         Node::on(handle, told, now)
     }
 
@@ -131,10 +137,11 @@ impl Node {
             draw,
             addresses: Arc::new(|| vec!["/ip4/192.168.1.5/tcp/9000".to_owned()]),
         });
-        Node { router: router(state.clone()), state, handle, told }
+        Node { router: router(state.clone()), described: Described::of(&state), state, handle, told }
     }
 
-    pub async fn ask(&self, ask: Ask) -> Told {
+    /// The answer as it comes, for who reads it bit by bit.
+    pub async fn answered(&self, ask: Ask) -> Response {
         let mut request = HttpRequest::builder().method(ask.method).uri(&ask.path);
         for (name, value) in &ask.headers {
             request = request.header(name, value);
@@ -142,9 +149,22 @@ impl Node {
         let mut request = request.body(Body::from(ask.body)).expect("a request");
         let peer: SocketAddr = ask.peer.parse().expect("an address");
         request.extensions_mut().insert(ConnectInfo(peer));
-        let response = self.router.clone().oneshot(request).await.expect("infallible");
-        let (parts, body) = response.into_parts();
-        let bytes = axum::body::to_bytes(body, usize::MAX).await.expect("a body");
+        self.router.clone().oneshot(request).await.expect("infallible")
+    }
+
+    pub async fn ask(&self, ask: Ask) -> Told {
+        let named = (ask.method.clone(), ask.path.clone());
+        let (parts, body) = self.answered(ask).await.into_parts();
+        let (method, path) = named;
+        let is_stream = parts.headers.get("content-type").is_some_and(|kind| kind == "text/event-stream");
+        let bytes = if is_stream {
+            // It has no end: its beginning is enough.
+            let mut body = body;
+            let frame = body.frame().await.expect("a beginning").expect("no fault");
+            frame.into_data().expect("a text")
+        } else {
+            axum::body::to_bytes(body, usize::MAX).await.expect("a body")
+        };
         let is_json = parts.headers.get("content-type").is_none_or(|kind| kind.as_bytes().ends_with(b"json"));
         let body = match bytes.as_ref() {
             [] => Value::Null,
@@ -152,7 +172,9 @@ impl Node {
             // The page.
             text => Value::String(String::from_utf8_lossy(text).into_owned()),
         };
-        Told { status: parts.status, headers: parts.headers, body }
+        let told = Told { status: parts.status, headers: parts.headers, body };
+        self.described.judge(&method, &path, &told);
+        told
     }
 
     /// Makes a token by way of the API.

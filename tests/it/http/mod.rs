@@ -2,6 +2,8 @@
 
 mod answers;
 mod auth;
+mod described;
+mod events;
 mod fake;
 mod forms;
 mod refusals;

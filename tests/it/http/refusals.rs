@@ -14,7 +14,7 @@ use ucash::money::{Amount, Balance, Currency, MoneyError};
 
 /// Each variant once, with its status. A new variant does not compile until [`place`] has it, and does not pass
 /// until it is here.
-fn table() -> Vec<(Refusal, u16)> {
+pub fn table() -> Vec<(Refusal, u16)> {
     let sim = || SimNumber::new("+243000001").expect("a number");
     let reference = || Reference::new("CRED-1").expect("a reference");
     let amount = |text| Amount::parse(text, Currency::Usd).expect("an amount");

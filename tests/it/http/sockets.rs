@@ -2,11 +2,15 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use axum::Router;
+use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
-use ucash::http::{router, serve};
+use ucash::http::{Times, router, serve, serve_within};
 
 use super::fake::Node;
 
@@ -62,4 +66,157 @@ async fn a_slow_head_is_cut_off() {
     tokio::spawn(serve(listener, router(node.state.clone()), std::future::pending()));
     let answer = spawn_blocking(move || talk(address, "GET / HTTP/1.1\r\nHos")).await.expect("no panic");
     assert!(!answer.starts_with("HTTP/1.1 200 "), "{answer}");
+}
+
+/// A face with other times, at an address of its own.
+async fn served(router: Router, times: Times) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(serve_within(listener, router, times, std::future::pending()));
+    address
+}
+
+/// Longer than any test runs: what does not hold by this time alone hangs.
+const NEVER: Duration = Duration::from_secs(3_600);
+const SOON: Duration = Duration::from_millis(100);
+const TIMES: Times = Times {
+    head: NEVER,
+    body: NEVER,
+    write: NEVER,
+    request: NEVER,
+    long_request: NEVER,
+    heartbeat: NEVER,
+    shutdown: NEVER,
+};
+
+fn post(address: SocketAddr, head: &str, body: &str) -> String {
+    format!("POST /api/v1/shops HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\n{head}\r\n{body}")
+}
+
+#[tokio::test]
+async fn a_connection_that_is_kept_open_and_idle_is_closed() {
+    let address = served(router(Node::start().state.clone()), Times { head: SOON, ..TIMES }).await;
+    let answer = spawn_blocking(move || talk(address, &ask(address, ""))).await.expect("no panic");
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+}
+
+#[tokio::test]
+async fn a_body_that_stands_still_is_ended() {
+    let half = |address| post(address, "Content-Length: 100\r\n", "{\"name\":");
+    let address = served(router(Node::start().state.clone()), Times { body: SOON, ..TIMES }).await;
+    let answer = spawn_blocking(move || talk(address, &half(address))).await.expect("no panic");
+    assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("body_unreadable"), "{answer}");
+    let address = served(router(Node::start().state.clone()), Times { request: SOON, ..TIMES }).await;
+    let answer = spawn_blocking(move || talk(address, &half(address))).await.expect("no panic");
+    assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("timed_out"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_reader_that_takes_nothing_is_cut() {
+    /// Tells when the answer is no longer held.
+    struct Held(Option<oneshot::Sender<()>>);
+    impl Drop for Held {
+        fn drop(&mut self) {
+            let _ = self.0.take().expect("once").send(());
+        }
+    }
+    let (dropped, cut) = oneshot::channel();
+    let answer = Arc::new(Mutex::new(Some(Held(Some(dropped)))));
+    let handler = move || {
+        let held = answer.lock().expect("unpoisoned").take();
+        // Without end: no buffer of any system takes it whole.
+        let endless = futures::stream::unfold(held, async |held| {
+            Some((Ok::<_, std::io::Error>(axum::body::Bytes::from(vec![b'x'; 64 << 10])), held))
+        });
+        std::future::ready(axum::body::Body::from_stream(endless))
+    };
+    let address = served(Router::new().route("/", get(handler)), Times { write: SOON, ..TIMES }).await;
+    let stream = spawn_blocking(move || {
+        let mut stream = TcpStream::connect(address).expect("a connection");
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").expect("written");
+        stream
+    });
+    let stream = stream.await.expect("no panic");
+    cut.await.expect("the answer is let go of");
+    drop(stream);
+}
+
+#[tokio::test]
+async fn what_is_too_large_is_refused_and_others_are_served() {
+    let address = served(router(Node::start().state.clone()), TIMES).await;
+    spawn_blocking(move || {
+        let head = talk(address, &ask(address, &format!("X: {}\r\n", "x".repeat(64 << 10))));
+        assert!(!head.starts_with("HTTP/1.1 200 "), "{head}");
+        // A body without end, in pieces: it is refused at its bound, and the connection with it.
+        let mut stream = TcpStream::connect(address).expect("a connection");
+        stream.write_all(post(address, "Transfer-Encoding: chunked\r\n", "").as_bytes()).expect("written");
+        let mut reader = stream.try_clone().expect("a second handle");
+        let answer = std::thread::spawn(move || {
+            let mut first = [0; 12];
+            reader.read_exact(&mut first).map(|()| first)
+        });
+        let piece = format!("1000\r\n{}\r\n", " ".repeat(4_096));
+        while stream.write_all(piece.as_bytes()).is_ok() && !answer.is_finished() {}
+        assert_eq!(&answer.join().expect("no panic").expect("an answer"), b"HTTP/1.1 413");
+        // Many requests at once on one connection are answered in their order.
+        let many = ask(address, "").repeat(49) + &ask(address, "Connection: close\r\n");
+        assert_eq!(talk(address, &many).matches("HTTP/1.1 200 ").count(), 50);
+    })
+    .await
+    .expect("no panic");
+}
+
+#[tokio::test]
+async fn a_thousand_who_say_nothing_keep_nobody_out() {
+    let address = served(router(Node::start().state.clone()), Times { head: SOON, ..TIMES }).await;
+    let answer = spawn_blocking(move || {
+        let idle: Vec<TcpStream> = (0..1_000).map_while(|_| TcpStream::connect(address).ok()).collect();
+        if idle.len() < 1_000 {
+            eprintln!("only {} idle connections: this system gives a process no more", idle.len());
+        }
+        // And one that sends its head a byte at a time.
+        let slow = std::thread::spawn(move || {
+            let mut slow = TcpStream::connect(address).expect("a connection");
+            let head = ask(address, "").repeat(1_000).replace("\r\n", " ");
+            head.bytes().any(|byte| {
+                std::thread::sleep(Duration::from_millis(1));
+                slow.write_all(&[byte]).is_err()
+            })
+        });
+        let answer = talk(address, &ask(address, "Connection: close\r\n"));
+        assert!(slow.join().expect("no panic"), "a head that never ends is cut");
+        drop(idle);
+        answer
+    });
+    let answer = answer.await.expect("no panic");
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+}
+
+#[tokio::test]
+async fn streams_of_events_end_with_the_node() {
+    let node = Node::start();
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let (stop, stopped) = oneshot::channel::<()>();
+    let serving = tokio::spawn(serve_within(listener, router(node.state.clone()), TIMES, async {
+        let _ = stopped.await;
+    }));
+    let stream = spawn_blocking(move || {
+        let mut stream = TcpStream::connect(address).expect("a connection");
+        let request = format!("GET /api/v1/events HTTP/1.1\r\nHost: {address}\r\n\r\n");
+        stream.write_all(request.as_bytes()).expect("written");
+        let mut first = [0; 12];
+        stream.read_exact(&mut first).expect("an answer");
+        assert_eq!(&first, b"HTTP/1.1 200");
+        stream
+    });
+    let mut stream = stream.await.expect("no panic");
+    stop.send(()).expect("still serving");
+    // It would wait for what is open for an hour.
+    serving.await.expect("no panic");
+    let rest = spawn_blocking(move || {
+        let mut rest = String::new();
+        stream.read_to_string(&mut rest).map(|_| rest)
+    });
+    assert!(rest.await.expect("no panic").expect("an end").ends_with("0\r\n\r\n"), "ended as it should be");
 }
