@@ -11,6 +11,8 @@
 mod client;
 mod credit;
 mod device;
+mod draft;
+mod export;
 mod failure;
 mod founding;
 mod import;
@@ -90,6 +92,8 @@ enum Command {
     Peers,
     /// Importer les données de l'ancien serveur.
     Import(import::Import),
+    /// Écrire les crédits, les paiements ou les mouvements dans un fichier JSON, CSV ou XLSX.
+    Export(export::Export),
     /// Revérifier chaque signature, chaîne et solde.
     Verify,
     /// Les jetons d'accès à l'API de ce nœud.
@@ -162,6 +166,7 @@ fn dispatch(context: &Context, command: Command) -> Result<ExitCode, Failure> {
         Command::Status => node::status(context),
         Command::Peers => node::peers(context),
         Command::Import(import) => import.run(context),
+        Command::Export(export) => export.run(context),
         Command::Verify => node::verify(context),
         Command::Token(token) => token.run(context),
         Command::Lab(lab) => lab.run(context),

@@ -55,6 +55,15 @@ impl Routes {
         self.add(Method::GET, path, access, REQUEST_TIME, on(MethodFilter::GET, handler))
     }
 
+    /// Adds a GET that may take long.
+    pub(super) fn long_get<H, T>(self, path: &'static str, access: Access, handler: H) -> Routes
+    where
+        H: Handler<T, ApiState>,
+        T: 'static,
+    {
+        self.add(Method::GET, path, access, LONG_REQUEST_TIME, on(MethodFilter::GET, handler))
+    }
+
     /// Adds a POST.
     pub(super) fn post<H, T>(self, path: &'static str, access: Access, handler: H) -> Routes
     where

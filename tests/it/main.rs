@@ -18,6 +18,8 @@ mod document_automerge;
 mod document_hostile;
 mod document_shapes;
 mod empty_words;
+#[cfg(feature = "node")]
+mod exports;
 mod folds;
 mod forge;
 mod golden;

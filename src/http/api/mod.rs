@@ -3,6 +3,7 @@
 
 mod credits;
 mod devices;
+mod exports;
 mod imports;
 mod movements;
 mod node;
@@ -28,7 +29,7 @@ pub(super) fn routes(state: ApiState) -> Routes {
     let routes = devices::add(shops::add(routes));
     let routes = movements::add(shares::add(sims::add(routes)));
     let routes = payments::add(credits::add(routes));
-    tokens::add(imports::add(routes))
+    tokens::add(exports::add(imports::add(routes)))
 }
 
 /// Reads `{"reason", "agent"?}`: what every taking back asks for.
