@@ -287,6 +287,19 @@ fn a_file_holds_what_the_list_shows_in_every_form_and_with_every_filter() {
 }
 
 #[test]
+fn a_list_of_nothing_is_a_whole_file() {
+    let shop = Shop::found("siege", "Export", 1);
+    for what in ["credits", "payments", "movements"] {
+        let words = |format| ["--what", what, "--format", format];
+        assert_eq!(read_json(&export(&shop, &format!("{what}.json"), &words("json"))), [] as [Value; 0]);
+        let csv = export(&shop, &format!("{what}.csv"), &words("csv"));
+        let text = std::fs::read_to_string(&csv).expect("UTF-8");
+        assert_eq!(text.lines().count(), 1, "a heading: {text}");
+        assert!(read_xlsx(Path::new(&export(&shop, &format!("{what}.xlsx"), &words("xlsx")))).is_empty());
+    }
+}
+
+#[test]
 fn what_a_client_is_called_is_no_formula_in_any_file() {
     let mut shop = Shop::found("siege", "Export", 1);
     let sim = "+243971777631";

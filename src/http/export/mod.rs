@@ -124,7 +124,7 @@ pub(super) async fn answer(state: &ApiState, look: Look, mut rows: Rows) -> Resu
             let writer = text::Writer::new(look);
             let parts = stream::try_unfold(Some((writer, rows, first)), async |left| {
                 let Some((mut writer, mut rows, items)) = left else { return Ok(None) };
-                let Some(items) = items else { return Ok(Some((writer.end(), None))) };
+                let Some(items) = items else { return Ok(Some((writer.end()?, None))) };
                 let bytes = writer.rows(&items)?;
                 let next = rows.next().await.map_err(|error| std::io::Error::other(error.code()))?;
                 Ok::<_, std::io::Error>(Some((bytes, Some((writer, rows, next)))))

@@ -19,11 +19,13 @@ const MARK: &[u8] = b"\xef\xbb\xbf";
 pub(super) struct Writer {
     look: Look,
     begun: bool,
+    /// Whether an item was written: the next one comes after a comma.
+    follows: bool,
 }
 
 impl Writer {
     pub fn new(look: Look) -> Writer {
-        Writer { look, begun: false }
+        Writer { look, begun: false, follows: false }
     }
 
     /// The next rows, with what stands before the first ones.
@@ -32,8 +34,8 @@ impl Writer {
         match self.look.format {
             Format::Json => {
                 let mut bytes = if begun { Vec::new() } else { b"{\"items\":[".to_vec() };
-                for (index, item) in items.iter().enumerate() {
-                    let comma: &[u8] = if begun || index > 0 { b",\n" } else { b"\n" };
+                for item in items {
+                    let comma: &[u8] = if std::mem::replace(&mut self.follows, true) { b",\n" } else { b"\n" };
                     bytes.extend_from_slice(comma);
                     serde_json::to_writer(&mut bytes, item)?;
                 }
@@ -53,12 +55,13 @@ impl Writer {
         }
     }
 
-    /// What stands after the last rows.
-    pub fn end(&self) -> Bytes {
-        match self.look.format {
-            Format::Json => Bytes::from_static(b"\n],\"next\":null}\n"),
-            Format::Csv | Format::Xlsx => Bytes::new(),
+    /// What stands after the last rows; all there is, if there were none.
+    pub fn end(&mut self) -> io::Result<Bytes> {
+        let mut bytes = if self.begun { Vec::new() } else { self.rows(&[])?.to_vec() };
+        if self.look.format == Format::Json {
+            bytes.extend_from_slice(b"\n],\"next\":null}\n");
         }
+        Ok(piece(bytes))
     }
 
     fn is_for_people(&self) -> bool {
