@@ -8,6 +8,7 @@
 //! A command is a request of the API and the printing of its answer; it decides nothing about money. What it
 //! prints on stdout is the answer alone; progress, logs and reasons go to stderr.
 
+mod backup;
 mod client;
 mod credit;
 mod device;
@@ -94,6 +95,10 @@ enum Command {
     Import(import::Import),
     /// Écrire les crédits, les paiements ou les mouvements dans un fichier JSON, CSV ou XLSX.
     Export(export::Export),
+    /// Sauvegarder ce nœud, en marche ou non, dans un fichier.
+    Backup(backup::Backup),
+    /// Refaire cet appareil à partir d'une sauvegarde, dans un répertoire vide.
+    Restore(backup::Restore),
     /// Revérifier chaque signature, chaîne et solde.
     Verify,
     /// Les jetons d'accès à l'API de ce nœud.
@@ -167,6 +172,8 @@ fn dispatch(context: &Context, command: Command) -> Result<ExitCode, Failure> {
         Command::Peers => node::peers(context),
         Command::Import(import) => import.run(context),
         Command::Export(export) => export.run(context),
+        Command::Backup(backup) => backup.run(context),
+        Command::Restore(restore) => restore.run(context),
         Command::Verify => node::verify(context),
         Command::Token(token) => token.run(context),
         Command::Lab(lab) => lab.run(context),

@@ -16,7 +16,7 @@ use thiserror::Error;
 
 use super::clock::{instant, random};
 use super::storage::{
-    DataDirectory, DirectoryError, HeadsError, HeadsFile, Held, OpenError, SledStore, write_atomically,
+    DataDirectory, DirectoryError, HeadsError, HeadsFile, Held, OpenError, SledStore, sync_directory, write_atomically,
 };
 use crate::log::SigningKey;
 use crate::replica::{BootError, Identity, Replica, ReplicaError};
@@ -24,6 +24,9 @@ use crate::store::{Store, StoreError};
 
 /// Pages that sled keeps in memory: a burst of received entries fits, and a phone can spare it (finding 3).
 const CACHE_BYTES: u64 = 48 << 20;
+
+/// Stands in a directory while a backup is restored into it.
+const RESTORING: &str = "restoring";
 
 /// What stands in a directory that holds a device, or held one.
 const OURS: [&str; 3] = ["identity", "store", "heads"];
@@ -54,6 +57,12 @@ pub enum HomeError {
     /// There is no device in this directory.
     #[error("{} holds no device", path.display())]
     NoDevice {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A restore into this directory came to no end.
+    #[error("a restore into {} came to no end", path.display())]
+    HalfRestored {
         /// The directory.
         path: PathBuf,
     },
@@ -98,8 +107,40 @@ fn decode(text: &str) -> Option<[u8; 32]> {
     data_encoding::BASE32_NOPAD.decode(text.to_ascii_uppercase().as_bytes()).ok()?.try_into().ok()
 }
 
+/// Refuses a directory that a restore has not filled: what is there is a part of a ledger.
+fn refuse_half_restored(path: &Path) -> Result<(), HomeError> {
+    if path.join(RESTORING).exists() { Err(HomeError::HalfRestored { path: path.to_owned() }) } else { Ok(()) }
+}
+
+fn remove_ours(path: &Path) -> std::io::Result<()> {
+    for name in OURS {
+        let path = path.join(name);
+        let removed = if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
+        match removed {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// The identity in the text of its file.
+pub(super) fn identity_in(text: &str) -> Result<Identity, HomeError> {
+    let unreadable = |detail: &str| HomeError::Identity { path: PathBuf::from("identity"), detail: detail.to_owned() };
+    let kept: Kept = serde_json::from_str(text).map_err(|_| unreadable("it is not what was written"))?;
+    let key = |text: &str| decode(text).ok_or_else(|| unreadable("a key is not 32 bytes in base32"));
+    let gossip = kept.gossip.ok_or_else(|| unreadable("it is not whole"))?;
+    let authority = kept.authority.as_deref().map(key).transpose()?;
+    Ok(Identity {
+        key: SigningKey::from_seed(&key(&kept.device)?),
+        authority_key: authority.map(|seed| SigningKey::from_seed(&seed)),
+        gossip_key: key(&gossip)?,
+    })
+}
+
 impl Home {
     pub fn open_or_create(path: &Path) -> Result<Home, HomeError> {
+        refuse_half_restored(path)?;
         Ok(Home { directory: DataDirectory::open_or_create(path)?, heads: None })
     }
 
@@ -108,12 +149,46 @@ impl Home {
         if !path.exists() {
             return Err(no_device());
         }
+        refuse_half_restored(path)?;
         let directory = DataDirectory::open_existing(path).map_err(|error| match error {
             // Somebody's directory in which nothing is ours. One that lost its format is another matter.
             DirectoryError::FormatMissing { .. } if !OURS.iter().any(|name| path.join(name).exists()) => no_device(),
             error => error.into(),
         })?;
         Ok(Home { directory, heads: None })
+    }
+
+    /// Begins to fill a directory that holds no device, or what a restore that was cut off has left there.
+    pub fn begin_restore(path: &Path) -> Result<Home, HomeError> {
+        let was_cut_off = path.join(RESTORING).exists();
+        if !was_cut_off && OURS.iter().any(|name| path.join(name).exists()) {
+            return Err(HomeError::DeviceExists { path: path.to_owned() });
+        }
+        let directory = DataDirectory::open_or_create(path)?;
+        // Before anything else is there, and durable before it: see `refuse_half_restored`.
+        write_atomically(&path.join(RESTORING), b"", 0o600)?;
+        remove_ours(path).map_err(|source| DirectoryError::Io { doing: "clear", path: path.to_owned(), source })?;
+        Ok(Home { directory, heads: None })
+    }
+
+    /// Takes away what a restore has left. The mark goes last: if this is cut off too, it is done another time.
+    pub fn give_up_restore(path: &Path) {
+        if remove_ours(path).is_ok() {
+            let _ = std::fs::remove_file(path.join(RESTORING));
+        }
+    }
+
+    /// All is there and durable.
+    pub fn end_restore(&self) -> Result<(), HomeError> {
+        let mark = self.path().join(RESTORING);
+        let removed = std::fs::remove_file(&mark).and_then(|()| sync_directory(self.path()));
+        removed.map_err(|source| DirectoryError::Io { doing: "remove", path: mark, source })?;
+        Ok(())
+    }
+
+    /// Writes one of the directory's files.
+    pub fn put_file(&self, name: &str, text: &str) -> Result<(), HomeError> {
+        Ok(write_atomically(&self.path().join(name), text.as_bytes(), 0o600)?)
     }
 
     pub fn path(&self) -> &Path {

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `engine` | the loop: inputs in, one sync, outputs out |
 //! | `handle` | how the faces talk to the loop |
+//! | `backup` | backups as files, and directories made from them |
 //! | `home` | a device's directory: lock, identity, store, heads |
 //! | `start` | found, join, run, or open for one command |
 //! | [`storage`] | the data directory, the store on disk, the heads kept beside it |
@@ -13,6 +14,7 @@
 //!
 //! Nothing here decides about money: it carries out what the replica asks for and hands back what happened.
 
+mod backup;
 mod clock;
 mod engine;
 mod gossip;
@@ -22,6 +24,7 @@ pub mod net;
 mod start;
 pub mod storage;
 
+pub use backup::{BackupError, backup_head, check_backup, restore};
 pub use clock::{draw, now};
 pub use engine::Engine;
 pub use handle::{NodeHandle, Request, SyncReport};

@@ -15,6 +15,7 @@
 //! Time and randomness are handed in: nothing here reads a clock, draws a random number, or opens a file.
 
 mod asking;
+mod backup;
 mod boot;
 mod closing;
 mod command;
@@ -26,6 +27,7 @@ mod join;
 mod keys;
 mod logs;
 mod queries;
+mod restore;
 mod rounds;
 mod session;
 mod steward;
@@ -37,11 +39,13 @@ mod view;
 use std::collections::BTreeMap;
 
 pub use crate::ledger::{CreditRequest as GrantRequest, ImportRow, ImportedCredit, ImportedPayment};
+pub use backup::{BackupFrame, BackupHeader, FRAME_HASH_BYTES, FRAME_HEAD_BYTES, FrameError, Frames, Snapshot};
 pub use boot::{BootError, Founder, Identity};
 pub use command::{Command, Query, RowOutcome};
 pub use error::ReplicaError;
 pub use fold::SetAside;
 pub use join::{JoinError, Joiner};
+pub use restore::{BackupCheck, RestoreError, Restorer};
 pub use view::{
     AccountView, Answer, BalanceView, BeneficiaryView, ClosingView, CreditView, DeviceView, EventView, ExposureView,
     GiftView, InvitationView, MovementView, Page, PaymentView, PeerView, ShareView, SharesView, ShopView, SimView,

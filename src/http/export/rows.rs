@@ -146,6 +146,9 @@ fn payments_of(credit: &CreditView) -> Vec<Value> {
 
 /// Whether its `at` lies in that time; an instant beyond the calendar is a plain number of milliseconds.
 fn is_within(item: &Value, from: Option<Timestamp>, to: Option<Timestamp>) -> bool {
+    if (from, to) == (None, None) {
+        return true;
+    }
     let text = item.get("at").and_then(Value::as_str).unwrap_or_default();
     let at = match chrono::DateTime::parse_from_rfc3339(text) {
         Ok(time) => Some(Timestamp(time.timestamp_millis())),

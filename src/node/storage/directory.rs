@@ -210,7 +210,7 @@ pub fn write_atomically(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Dire
 }
 
 /// Makes the names in a directory durable. Where directories cannot be synced, their names need not be.
-pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
+pub(in crate::node) fn sync_directory(path: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(path)?.sync_all() } else { Ok(()) }
 }
 

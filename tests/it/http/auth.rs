@@ -1,7 +1,7 @@
 //! Who may do what, for every route that the router has.
 
 use axum::http::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 use ucash::http::{Access, Rule, rules};
 
 use super::fake::{Ask, LOCAL_CREDENTIAL, Node, SIM_1, SIM_2, credit_id, later, movement_id, now};
@@ -18,6 +18,7 @@ fn fitting(rule: &Rule) -> Ask {
         .replace("{id}", "x")
         .replace("{payment}", "pm_x");
     let path = if filled.ends_with("/statistics") { format!("{filled}?shop=1") } else { filled };
+    let path = if path.contains("{what}") { path.replace("{what}", "credits?format=json") } else { path };
     let last = rule.path.rsplit('/').next().unwrap_or("");
     let body = match (rule.method.as_str(), last) {
         ("POST", "credits") => json!({"reference": "R", "amount": "1", "currency": "USD", "sim": SIM_1,
@@ -102,6 +103,12 @@ async fn a_token_sees_its_shops_only() {
         let told = ask(Ask::get(path)).await;
         assert_eq!(told.body["items"].as_array().map(Vec::len), Some(1), "{path}: {told:?}");
     }
+    for what in ["credits", "movements"] {
+        let told = ask(Ask::get(&format!("/api/v1/export/{what}?format=json"))).await;
+        let shops: Vec<&Value> =
+            told.body["items"].as_array().expect("items").iter().map(|item| &item["shop_id"]).collect();
+        assert_eq!(shops, [&json!(1)], "{what}: {told:?}");
+    }
     assert_eq!(ask(Ask::get("/api/v1/status")).await.body["shop_digests"], json!({"1": "a"}));
     let pay = |key: &str| Ask::post(&format!("/api/v1/credits/{key}/payments"), &json!({"amount": "1"}));
     let other_id = credit_id(2);
@@ -110,6 +117,10 @@ async fn a_token_sees_its_shops_only() {
         Ask::get("/api/v1/credits/CRED-2/history"),
         Ask::get(&format!("/api/v1/credits/{other_id}")),
         Ask::get("/api/v1/credits?shop=2"),
+        Ask::get("/api/v1/export/credits?format=csv&shop=2"),
+        Ask::get("/api/v1/export/payments?format=json&shop=2"),
+        Ask::get("/api/v1/export/movements?format=xlsx&shop=2"),
+        Ask::get(&format!("/api/v1/export/movements?format=csv&sim={SIM_2}")),
         Ask::get("/api/v1/sims?shop=2"),
         Ask::get("/api/v1/statistics?shop=2"),
         Ask::get(&format!("/api/v1/sims/{SIM_2}/balance")),
