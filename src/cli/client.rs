@@ -77,6 +77,14 @@ impl Client {
         Ok(Client { way, language })
     }
 
+    /// Where the original was at work, if the directory was found to be a copy when it was opened for this command.
+    pub fn copied_from(&self) -> Option<&Path> {
+        match &self.way {
+            Way::InProcess { offline, .. } => offline.as_ref().and_then(|offline| offline.copied_from.as_deref()),
+            Way::Running { .. } => None,
+        }
+    }
+
     pub fn get(&self, path: &str) -> Result<Value, Failure> {
         self.request("GET", path, None)
     }

@@ -229,6 +229,17 @@ fn home(error: &HomeError) -> (&'static str, String, String) {
                 path.display()
             ),
         ),
+        HomeError::TornCopy { original, fault } => (
+            "torn_copy",
+            format!(
+                "Ce répertoire est une copie de {} faite pendant que le nœud écrivait, et elle n'est pas entière ({fault}). Elle n'est pas utilisable et rien n'a été changé : faites une sauvegarde avec « ucash backup » et restaurez-la.",
+                original.display()
+            ),
+            format!(
+                "This directory is a copy of {} made while the node was writing, and it is not whole ({fault}). It cannot be used and nothing was changed: make a backup with \"ucash backup\" and restore that.",
+                original.display()
+            ),
+        ),
         HomeError::HalfRestored { path } => (
             "half_restored",
             format!(

@@ -29,7 +29,7 @@ mod start;
 mod token;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -122,7 +122,24 @@ struct Context {
 
 impl Context {
     fn client(&self) -> Result<Client, Failure> {
-        Client::find(&self.data, self.printer.language)
+        let client = Client::find(&self.data, self.printer.language)?;
+        if let Some(original) = client.copied_from() {
+            self.tell_copied(original);
+        }
+        Ok(client)
+    }
+
+    /// A directory that is a copy has just gone on as a new life: what that means, and what is to be done.
+    fn tell_copied(&self, original: &Path) {
+        let original = original.display();
+        self.printer.remark(&match self.printer.language {
+            Language::French => format!(
+                "Ce répertoire est une copie de {original} : pour que rien ne soit écrit ni dépensé deux fois, il continue sous une nouvelle vie, sans les parts de l'ancienne. Si l'original ne sert plus jamais, l'appareil responsable de l'agence reprend ces parts : ucash device close. Si l'original sert encore, supprimez cette copie."
+            ),
+            Language::English => format!(
+                "This directory is a copy of {original}: so that nothing is written or spent twice, it goes on as a new life, without the shares of the old one. If the original is never used again, the shop's keeper takes those shares over: ucash device close. If the original is still in use, delete this copy."
+            ),
+        });
     }
 }
 

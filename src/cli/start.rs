@@ -73,6 +73,9 @@ impl Start {
                     "Empty directory: a network of one shop was founded in it. (ucash init chooses the names.)",
                 ));
             }
+            if let Some(original) = &online.copied_from {
+                context.tell_copied(original);
+            }
             run_until(context, online, async {
                 tokio::select! {
                     _ = terminated.recv() => {}

@@ -5,6 +5,8 @@
 //! identity       the device's secrets, mode 0600
 //! store/         sled
 //! heads          how far each log must at least be (finding 2)
+//! place          which file the database is: by it a copy knows that it is one (`place`)
+//! restoring      while a backup is restored: what is there is not whole
 //! peers.json     addresses of trusted devices
 //! node.json      while a node runs: where its API is, and the local credential
 //! ```
@@ -15,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::clock::{instant, random};
+use super::place;
 use super::storage::{
     DataDirectory, DirectoryError, HeadsError, HeadsFile, Held, OpenError, SledStore, sync_directory, write_atomically,
 };
@@ -29,7 +32,7 @@ const CACHE_BYTES: u64 = 48 << 20;
 const RESTORING: &str = "restoring";
 
 /// What stands in a directory that holds a device, or held one.
-const OURS: [&str; 3] = ["identity", "store", "heads"];
+const OURS: [&str; 4] = ["identity", "store", "heads", "place"];
 
 /// Why a device's directory could not be used.
 #[derive(Debug, Error)]
@@ -66,6 +69,14 @@ pub enum HomeError {
         /// The directory.
         path: PathBuf,
     },
+    /// The directory is a copy, and what it holds is not whole: it was made while a node was writing.
+    #[error("the copy of {} is not whole: {fault}", original.display())]
+    TornCopy {
+        /// Where the original was at work.
+        original: PathBuf,
+        /// What is wrong with it first of all.
+        fault: String,
+    },
     /// There is a device in this directory already.
     #[error("{} holds a device already", path.display())]
     DeviceExists {
@@ -97,6 +108,8 @@ pub struct Running {
 pub(super) struct Home {
     directory: DataDirectory,
     heads: Option<HeadsFile>,
+    /// Where the original was at work, if this directory was found to be a copy.
+    copied_from: Option<PathBuf>,
 }
 
 fn encode(bytes: &[u8]) -> String {
@@ -141,7 +154,7 @@ pub(super) fn identity_in(text: &str) -> Result<Identity, HomeError> {
 impl Home {
     pub fn open_or_create(path: &Path) -> Result<Home, HomeError> {
         refuse_half_restored(path)?;
-        Ok(Home { directory: DataDirectory::open_or_create(path)?, heads: None })
+        Ok(Home { directory: DataDirectory::open_or_create(path)?, heads: None, copied_from: None })
     }
 
     pub fn open(path: &Path) -> Result<Home, HomeError> {
@@ -155,7 +168,7 @@ impl Home {
             DirectoryError::FormatMissing { .. } if !OURS.iter().any(|name| path.join(name).exists()) => no_device(),
             error => error.into(),
         })?;
-        Ok(Home { directory, heads: None })
+        Ok(Home { directory, heads: None, copied_from: None })
     }
 
     /// Begins to fill a directory that holds no device, or what a restore that was cut off has left there.
@@ -168,7 +181,7 @@ impl Home {
         // Before anything else is there, and durable before it: see `refuse_half_restored`.
         write_atomically(&path.join(RESTORING), b"", 0o600)?;
         remove_ours(path).map_err(|source| DirectoryError::Io { doing: "clear", path: path.to_owned(), source })?;
-        Ok(Home { directory, heads: None })
+        Ok(Home { directory, heads: None, copied_from: None })
     }
 
     /// Takes away what a restore has left. The mark goes last: if this is cut off too, it is done another time.
@@ -281,20 +294,44 @@ impl Home {
         Ok(SledStore::open(&self.directory.store_path(), CACHE_BYTES)?)
     }
 
-    /// Opens the device's replica and has its logs confirmed by the heads file.
+    /// Opens the device's replica and has its logs confirmed by the heads file. In a copied directory everything is
+    /// checked, and the replica goes on as a new incarnation.
     pub fn replica(&mut self) -> Result<Replica<SledStore>, HomeError> {
         let no_device = || HomeError::NoDevice { path: self.path().to_owned() };
         let identity = self.identity()?.ok_or_else(no_device)?;
-        let replica = Replica::open(self.store()?, identity, random()).map_err(|error| match error {
+        // Before the store is touched: opening it would make the database where there is none.
+        let copied_from = place::copied_from(self.path());
+        let mut replica = Replica::open(self.store()?, identity, random()).map_err(|error| match error {
             BootError::Emptiness { .. } => no_device(),
             other => other.into(),
         })?;
-        self.watch(&replica)?;
+        self.confirm(&replica)?;
+        if let Some(original) = copied_from {
+            let found = replica.verify().map_err(BootError::from)?;
+            if !found.sound {
+                let fault = found.faults.into_iter().next().unwrap_or_default();
+                return Err(HomeError::TornCopy { original, fault });
+            }
+            replica.begin_anew().map_err(BootError::from)?;
+            tracing::warn!(original = %original.display(), "this directory is a copy: it goes on as a new incarnation");
+            self.copied_from = Some(original);
+        }
+        place::keep(self.path())?;
         Ok(replica)
     }
 
-    /// Begins to keep the heads of a replica.
+    /// Where the original was at work, if this directory was found to be a copy when its replica was opened.
+    pub fn copied_from(&self) -> Option<PathBuf> {
+        self.copied_from.clone()
+    }
+
+    /// Begins to keep the heads of a replica that was just made here.
     pub fn watch<S: Store>(&mut self, replica: &Replica<S>) -> Result<(), HomeError> {
+        self.confirm(replica)?;
+        Ok(place::keep(self.path())?)
+    }
+
+    fn confirm<S: Store>(&mut self, replica: &Replica<S>) -> Result<(), HomeError> {
         let heads = replica.heads();
         let failed = |error: ReplicaError| match error {
             ReplicaError::Store(error) => error,
@@ -338,8 +375,12 @@ impl Home {
 }
 
 impl Running {
-    /// What the node that runs on that directory said of itself; it may have died since.
+    /// What the node that runs on that directory said of itself; it may have died since. What stands in a copy was said
+    /// by the original's.
     pub fn find(path: &Path) -> Option<Running> {
+        if place::copied_from(path).is_some() {
+            return None;
+        }
         serde_json::from_slice(&std::fs::read(Home::running_file(path)).ok()?).ok()
     }
 }

@@ -6,6 +6,7 @@
 //! | `handle` | how the faces talk to the loop |
 //! | `backup` | backups as files, and directories made from them |
 //! | `home` | a device's directory: lock, identity, store, heads |
+//! | `place` | whether a directory is a copy of the one that was at work |
 //! | `start` | found, join, run, or open for one command |
 //! | [`storage`] | the data directory, the store on disk, the heads kept beside it |
 //! | [`net`] | libp2p: frames, gossip, dialling |
@@ -21,6 +22,7 @@ mod gossip;
 mod handle;
 mod home;
 pub mod net;
+mod place;
 mod start;
 pub mod storage;
 

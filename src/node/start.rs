@@ -1,7 +1,7 @@
 //! Found a network, join one, run a node, or open a replica for one command.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -118,6 +118,8 @@ pub struct Offline {
     pub node: NodeHandle,
     /// What shows that a command may read this directory.
     pub credential: String,
+    /// Where the original was at work, if the directory was just found to be a copy.
+    pub copied_from: Option<PathBuf>,
     stop: oneshot::Sender<()>,
     thread: JoinHandle<()>,
 }
@@ -146,6 +148,8 @@ pub struct Online {
     pub peer_id: String,
     /// What shows that a command may read this directory.
     pub credential: String,
+    /// Where the original was at work, if the directory was just found to be a copy.
+    pub copied_from: Option<PathBuf>,
     /// Tells where other devices reach it at the moment of asking, for invitations.
     pub addresses: Arc<dyn Fn() -> Vec<String> + Send + Sync>,
     parts: OnlineParts,
@@ -229,12 +233,12 @@ pub fn open_offline(path: &Path) -> Result<Offline, NodeError> {
     check_clock()?;
     let mut home = Home::open(path)?;
     let replica = home.replica()?;
-    let credential = home.credential()?;
+    let (credential, copied_from) = (home.credential()?, home.copied_from());
     let (requests, asked) = mpsc::channel(REQUESTS_MAX);
     let (_, events) = mpsc::channel(1);
     let (stop, stopped) = oneshot::channel();
     let thread = engine_thread(Engine::new(replica, home, None).run(asked, events, stopped))?;
-    Ok(Offline { node: NodeHandle::new(requests), credential, stop, thread })
+    Ok(Offline { node: NodeHandle::new(requests), credential, copied_from, stop, thread })
 }
 
 fn parse_all(addresses: &[&str]) -> Vec<Multiaddr> {
@@ -281,7 +285,7 @@ pub async fn run(path: &Path, options: RunOptions, found: Option<FoundOptions>) 
     };
     let listen: Vec<String> = net.listening().await?.iter().map(ToString::to_string).collect();
 
-    let credential = home.credential()?;
+    let (credential, copied_from) = (home.credential()?, home.copied_from());
     home.announce(&Running { http: http.to_string(), credential: credential.clone(), pid: std::process::id() })?;
     let (requests, asked) = mpsc::channel(REQUESTS_MAX);
     let (stop, stopped) = oneshot::channel();
@@ -296,6 +300,7 @@ pub async fn run(path: &Path, options: RunOptions, found: Option<FoundOptions>) 
         listen,
         peer_id: net.peer_id.clone(),
         credential,
+        copied_from,
         parts: OnlineParts { net, stop, thread },
     })
 }

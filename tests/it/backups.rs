@@ -35,7 +35,7 @@ fn available(shop: &Shop, part: &str) -> String {
 }
 
 /// What a backup's stream is made of: the part before it, and its frames.
-fn frames(bytes: &[u8]) -> (Vec<u8>, Vec<(BackupFrame, Vec<u8>)>) {
+pub fn frames(bytes: &[u8]) -> (Vec<u8>, Vec<(BackupFrame, Vec<u8>)>) {
     let magic = b"ucash backup 1\n".len();
     let length = u32::from_be_bytes(bytes[magic..magic + 4].try_into().expect("four bytes")) as usize;
     let (head, mut rest) = bytes.split_at(magic + 4 + length + 32);

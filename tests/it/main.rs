@@ -14,6 +14,8 @@ mod bad_input;
 mod boot;
 mod closings;
 #[cfg(feature = "node")]
+mod copies;
+#[cfg(feature = "node")]
 mod data_directory;
 mod desk;
 mod document_automerge;
