@@ -79,11 +79,11 @@ impl Backup {
             None if self.encrypt => Some(ask_passphrase(context, true)?),
             None => None,
         };
+        let stopped = Arc::new(AtomicBool::new(false));
+        watch_interrupt(Arc::clone(&stopped));
         let draft = Draft::begin(context, &self.file, self.force, true)?;
         let failed = |error: io::Error| Draft::failed(context, &self.file, &error);
         let client = context.client()?;
-        let stopped = Arc::new(AtomicBool::new(false));
-        watch_interrupt(Arc::clone(&stopped));
         let encrypted = passphrase.is_some();
         let mut sink = match passphrase {
             Some(passphrase) => {

@@ -89,11 +89,11 @@ impl Export {
                 ),
             ));
         }
+        let stopped = Arc::new(AtomicBool::new(false));
+        watch_interrupt(Arc::clone(&stopped));
         let mut draft =
             self.output.as_deref().map(|path| Draft::begin(context, path, self.force, false)).transpose()?;
         let client = context.client()?;
-        let stopped = Arc::new(AtomicBool::new(false));
-        watch_interrupt(Arc::clone(&stopped));
         let mut parameters = self.filter.parameters(context, &client)?;
         parameters.push(("format", word(&self.format)));
         if self.format == Format::Csv {

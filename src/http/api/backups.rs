@@ -36,7 +36,7 @@ async fn backup(State(state): State<ApiState>, parameters: Parameters) -> Result
         own: snapshot.own,
         logs,
         at: 1,
-        left: Left::Header(snapshot.header),
+        left: Left::Header(Box::new(snapshot.header)),
     };
     let parts = stream::try_unfold(source, async |mut source| {
         let piece = source.next().await.map_err(|error| io::Error::other(error.code()))?;
@@ -70,7 +70,7 @@ struct Source {
 }
 
 enum Left {
-    Header(BackupHeader),
+    Header(Box<BackupHeader>),
     Rest,
     Nothing,
 }
