@@ -193,6 +193,7 @@ fn live_copies_make_no_fork_and_all_money_is_there_after_meeting() {
     let mut opened = Vec::new();
     let (mut quiet, mut quiet_opened) = (0, 0);
     for index in 0..copies {
+        pause.store(false, Ordering::SeqCst);
         let reached = acknowledged.load(Ordering::SeqCst) + 3 + index * 7 % 11;
         eventually("some more credits", || match acknowledged.load(Ordering::SeqCst) {
             seen if seen >= reached => Ok(()),
@@ -208,7 +209,8 @@ fn live_copies_make_no_fork_and_all_money_is_there_after_meeting() {
         let directory = shop.beside(&format!("copy-{index}"));
         copy(shop.directory(), &directory, index % 4 < 2);
         let most = acknowledged.load(Ordering::SeqCst) + 1;
-        pause.store(false, Ordering::SeqCst);
+        // While a copy is looked at the ledger need not grow.
+        pause.store(true, Ordering::SeqCst);
         let data = directory.to_str().expect("Unicode").to_owned();
         let run = |words: &[&str]| ucash(&[&["--data", &data, "--json"], words].concat());
         quiet += u64::from(is_quiet);
