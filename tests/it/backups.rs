@@ -59,6 +59,14 @@ fn forged(head: &[u8], frames: &[(BackupFrame, Vec<u8>)]) -> Vec<u8> {
     bytes
 }
 
+/// The entries of a frame, if it can be read.
+fn suffix(payload: &[u8]) -> Option<ucash::log::Suffix> {
+    match ucash::wire::decode(payload) {
+        Ok(ucash::wire::Message::Entries(packed)) => packed.unpack().ok(),
+        _ => None,
+    }
+}
+
 fn check(bytes: &[u8]) -> Result<u64, BackupError> {
     check_backup(bytes, &mut |_| true).map(|header| header.entries)
 }
@@ -164,7 +172,10 @@ fn a_damaged_cut_or_made_up_backup_is_refused_before_anything_is_written() {
         for at in 0..parts[place].1.len() {
             let mut changed = parts.clone();
             changed[place].1[at] ^= 1;
-            assert!(matches!(check(&forged(&head, &changed)), Err(BackupError::Restore(_))), "part {place}, {at}");
+            // Some bits of a compressed piece mean nothing: then it still says what was signed.
+            let same = suffix(&changed[place].1).is_some_and(|piece| Some(piece) == suffix(&parts[place].1));
+            let told = check(&forged(&head, &changed));
+            assert!(same || matches!(told, Err(BackupError::Restore(_))), "part {place}, {at}: {told:?}");
         }
     }
     // With the keys of another device it is refused too.
