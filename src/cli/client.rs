@@ -1,5 +1,6 @@
 //! The way to the API: the running node of the directory, or the same routes in this process.
 
+use std::io::Read;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
@@ -27,6 +28,12 @@ const TRIES: u32 = 3;
 const PROBE_WAIT: Duration = Duration::from_secs(10);
 /// Longest answer: a page of 1,000 credits is 2 MB.
 const ANSWER_BYTES_MAX: u64 = 64 << 20;
+
+/// Bytes of a long answer handed on at once.
+const PIECE_BYTES: usize = 64 << 10;
+
+/// Parameters of a query string; those without a value are left out.
+pub(super) type Parameters = Vec<(&'static str, Option<String>)>;
 
 /// A way to the API.
 pub(super) struct Client {
@@ -75,6 +82,14 @@ impl Client {
         Ok(Client { way, language })
     }
 
+    /// Where the original was at work, if the directory was found to be a copy when it was opened for this command.
+    pub fn copied_from(&self) -> Option<&Path> {
+        match &self.way {
+            Way::InProcess { offline, .. } => offline.as_ref().and_then(|offline| offline.copied_from.as_deref()),
+            Way::Running { .. } => None,
+        }
+    }
+
     pub fn get(&self, path: &str) -> Result<Value, Failure> {
         self.request("GET", path, None)
     }
@@ -107,6 +122,50 @@ impl Client {
         };
         let value: Value = if text.is_empty() { Value::Null } else { self.read(&text)? };
         if (200..300).contains(&status) { Ok(value) } else { Err(Failure::of_problem(&value)) }
+    }
+
+    /// Asks for something long and hands it on piece by piece. An answer that was cut off is a failure.
+    pub fn download(&self, path: &str, take: &mut dyn FnMut(&[u8]) -> Result<(), Failure>) -> Result<(), Failure> {
+        let failed = |error: &dyn std::fmt::Display| Failure::system(self.language, "API", error);
+        match &self.way {
+            Way::Running { agent, node } => {
+                let url = format!("http://{}{path}", node.http);
+                let request = self.headers(Request::builder().uri(&url), &node.credential, "", &None);
+                let request = request.body(()).map_err(|error| failed(&error))?;
+                let mut answer = agent.run(request).map_err(|error| failed(&error))?;
+                if !answer.status().is_success() {
+                    let text = answer.body_mut().read_to_string().map_err(|error| failed(&error))?;
+                    return Err(Failure::of_problem(&self.read(&text)?));
+                }
+                let mut reader = answer.body_mut().with_config().limit(u64::MAX).reader();
+                let mut piece = vec![0; PIECE_BYTES];
+                loop {
+                    match reader.read(&mut piece).map_err(|error| failed(&error))? {
+                        0 => return Ok(()),
+                        length => take(&piece[..length])?,
+                    }
+                }
+            }
+            Way::InProcess { router, runtime, credential, .. } => runtime.block_on(async {
+                let request = self.headers(Request::builder().uri(path), credential, "", &None);
+                let near = ConnectInfo(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0));
+                let request = request.extension(near).body(Body::empty()).map_err(|error| failed(&error))?;
+                let answer = router.clone().oneshot(request).await.map_err(|error| failed(&error))?;
+                let is_good = answer.status().is_success();
+                let mut body = answer.into_body();
+                if !is_good {
+                    let bytes = body.collect().await.map_err(|error| failed(&error))?.to_bytes();
+                    return Err(Failure::of_problem(&self.read(&String::from_utf8_lossy(&bytes))?));
+                }
+                while let Some(frame) = body.frame().await {
+                    let frame = frame.map_err(|error| failed(&error))?;
+                    if let Some(bytes) = frame.data_ref() {
+                        take(bytes)?;
+                    }
+                }
+                Ok(())
+            }),
+        }
     }
 
     fn read(&self, text: &str) -> Result<Value, Failure> {

@@ -6,7 +6,7 @@ use clap::Subcommand;
 use serde_json::{Map, Value, json};
 
 use super::Context;
-use super::client::{Client, path};
+use super::client::{Client, Parameters, path};
 use super::failure::Failure;
 use super::founding::without_nulls;
 use super::moments::{Edge, moment};
@@ -90,7 +90,7 @@ pub(super) enum Credit {
         credit: String,
     },
     /// Les crédits, les derniers accordés d'abord.
-    List(Filter),
+    List(List),
     /// Les sommes, par devise.
     Stats {
         /// D'une agence.
@@ -143,6 +143,19 @@ pub(super) struct Grant {
 }
 
 #[derive(Debug, clap::Args)]
+pub(super) struct List {
+    #[command(flatten)]
+    filter: Filter,
+    /// Combien, au plus 1000.
+    #[arg(long, default_value_t = 50)]
+    limit: u32,
+    /// Où la page précédente s'est arrêtée.
+    #[arg(long)]
+    after: Option<String>,
+}
+
+/// Which credits: the filters of the list, and of an export.
+#[derive(Debug, clap::Args)]
 pub(super) struct Filter {
     /// D'une agence.
     #[arg(long)]
@@ -165,15 +178,12 @@ pub(super) struct Filter {
     /// Dont le bénéficiaire contient.
     #[arg(long)]
     beneficiary: Option<String>,
+    /// De cette référence.
+    #[arg(long)]
+    reference: Option<String>,
     /// En retard seulement.
     #[arg(long)]
     overdue: bool,
-    /// Combien, au plus 1000.
-    #[arg(long, default_value_t = 50)]
-    limit: u32,
-    /// Où la page précédente s'est arrêtée.
-    #[arg(long)]
-    after: Option<String>,
 }
 
 impl Credit {
@@ -277,25 +287,31 @@ impl Grant {
     }
 }
 
-impl Filter {
+impl List {
     fn path(self, context: &Context, client: &Client) -> Result<String, Failure> {
+        let mut parameters = self.filter.parameters(context, client)?;
+        parameters.push(("limit", Some(self.limit.to_string())));
+        parameters.push(("after", self.after));
+        Ok(path(&["credits"], &parameters))
+    }
+}
+
+impl Filter {
+    /// As parameters of the API.
+    pub fn parameters(self, context: &Context, client: &Client) -> Result<Parameters, Failure> {
         let from = self.from.map(|from| date(context, client, &from, Edge::Start)).transpose()?;
         let to = self.to.map(|to| date(context, client, &to, Edge::After)).transpose()?;
-        Ok(path(
-            &["credits"],
-            &[
-                ("shop", self.shop.map(|shop| shop.to_string())),
-                ("sim", self.sim),
-                ("status", self.status),
-                ("currency", self.currency),
-                ("from", from),
-                ("to", to),
-                ("beneficiary", self.beneficiary),
-                ("overdue", self.overdue.then(|| "true".to_owned())),
-                ("limit", Some(self.limit.to_string())),
-                ("after", self.after),
-            ],
-        ))
+        Ok(vec![
+            ("shop", self.shop.map(|shop| shop.to_string())),
+            ("sim", self.sim),
+            ("status", self.status),
+            ("currency", self.currency),
+            ("from", from),
+            ("to", to),
+            ("beneficiary", self.beneficiary),
+            ("reference", self.reference),
+            ("overdue", self.overdue.then(|| "true".to_owned())),
+        ])
     }
 }
 

@@ -1,14 +1,17 @@
 //! Why a command came to nothing: a code for programs, a sentence for people, and the facts.
 
+use std::io::ErrorKind;
+use std::path::Path;
+
 use serde_json::{Map, Value, json};
 
 use crate::http::{Language, messages};
 use crate::node::{
-    self, HomeError, NodeError,
+    self, BackupError, HomeError, NodeError,
     net::NetError,
     storage::{DirectoryError, OpenError},
 };
-use crate::replica::{BootError, JoinError};
+use crate::replica::{BootError, JoinError, RestoreError};
 use crate::wire::Answered;
 
 /// A failure as it is told.
@@ -63,6 +66,59 @@ impl Failure {
             _ => Failure::new(code, if language == Language::French { french } else { english }),
         }
     }
+}
+
+/// Why a backup was not made, or not taken.
+pub(super) fn of_backup(error: &BackupError, file: &Path, language: Language) -> Failure {
+    let file = file.display();
+    let (code, french, english) = match error {
+        BackupError::Home(error) => home(error),
+        // What was encrypted and is cut or changed does not open to its end.
+        BackupError::Io(error) if !matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::InvalidData) => (
+            "file_not_read",
+            format!("{file} ne peut pas être lu ({error}). Rien n'a été écrit : vérifiez le nom et les droits."),
+            format!("{file} cannot be read ({error}). Nothing was written: check its name and permissions."),
+        ),
+        BackupError::NotABackup => (
+            "not_a_backup",
+            format!("{file} n'est pas une sauvegarde de ucash. Rien n'a été écrit : indiquez le bon fichier."),
+            format!("{file} is no backup of ucash. Nothing was written: name the right file."),
+        ),
+        BackupError::Encrypted => (
+            "no_passphrase",
+            format!("{file} est chiffré. Donnez la phrase secrète avec --passphrase-file."),
+            format!("{file} is encrypted. Give the passphrase with --passphrase-file."),
+        ),
+        BackupError::TooNew | BackupError::Restore(RestoreError::TooNew { .. }) => (
+            "backup_too_new",
+            format!("{file} a été fait par un ucash plus récent. Rien n'a été écrit : mettez ucash à jour."),
+            format!("{file} was made by a newer ucash. Nothing was written: update ucash."),
+        ),
+        BackupError::GivenUp => (
+            "interrupted",
+            "Interrompu : rien n'a été gardé. Relancez la même commande pour recommencer.".to_owned(),
+            "Interrupted: nothing was kept. Run the same command again to start over.".to_owned(),
+        ),
+        BackupError::Restore(RestoreError::Replica(_) | RestoreError::Boot(_)) => (
+            "store",
+            format!(
+                "Les données n'ont pas pu être écrites ({error}). Rien n'a été gardé : vérifiez la place sur le disque, puis recommencez."
+            ),
+            format!(
+                "The data could not be written ({error}). Nothing was kept: check the room on the disk, then try again."
+            ),
+        ),
+        BackupError::Io(_) | BackupError::Truncated { .. } | BackupError::Frame { .. } | BackupError::Restore(_) => (
+            "backup_damaged",
+            format!(
+                "{file} est abîmé ou incomplet ({error}). Rien n'a été écrit : prenez une autre copie de cette sauvegarde, ou une sauvegarde plus ancienne."
+            ),
+            format!(
+                "{file} is damaged or not whole ({error}). Nothing was written: take another copy of this backup, or an older one."
+            ),
+        ),
+    };
+    Failure::new(code, if language == Language::French { french } else { english })
 }
 
 fn sentences(error: &NodeError) -> (&'static str, String, String) {
@@ -185,6 +241,28 @@ fn home(error: &HomeError) -> (&'static str, String, String) {
             ),
             format!(
                 "There is no device in {}. Found a network (ucash init), join one (ucash join), or name the right directory with --data.",
+                path.display()
+            ),
+        ),
+        HomeError::TornCopy { original, fault } => (
+            "torn_copy",
+            format!(
+                "Ce répertoire est une copie de {} faite pendant que le nœud écrivait, et elle n'est pas entière ({fault}). Elle n'est pas utilisable et rien n'a été changé : faites une sauvegarde avec « ucash backup » et restaurez-la.",
+                original.display()
+            ),
+            format!(
+                "This directory is a copy of {} made while the node was writing, and it is not whole ({fault}). It cannot be used and nothing was changed: make a backup with \"ucash backup\" and restore that.",
+                original.display()
+            ),
+        ),
+        HomeError::HalfRestored { path } => (
+            "half_restored",
+            format!(
+                "Une restauration dans {} n'est pas allée au bout : ce qui s'y trouve n'est pas un registre entier. Relancez « ucash restore » avec la même sauvegarde.",
+                path.display()
+            ),
+            format!(
+                "A restore into {} came to no end: what is there is no whole ledger. Run \"ucash restore\" again with the same backup.",
                 path.display()
             ),
         ),

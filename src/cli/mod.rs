@@ -8,9 +8,12 @@
 //! A command is a request of the API and the printing of its answer; it decides nothing about money. What it
 //! prints on stdout is the answer alone; progress, logs and reasons go to stderr.
 
+mod backup;
 mod client;
 mod credit;
 mod device;
+mod draft;
+mod export;
 mod failure;
 mod founding;
 mod import;
@@ -27,7 +30,7 @@ mod start;
 mod token;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -91,6 +94,12 @@ enum Command {
     Peers,
     /// Importer les données de l'ancien serveur.
     Import(import::Import),
+    /// Écrire les crédits, les paiements ou les mouvements dans un fichier JSON, CSV ou XLSX.
+    Export(export::Export),
+    /// Sauvegarder ce nœud, en marche ou non, dans un fichier.
+    Backup(backup::Backup),
+    /// Refaire cet appareil à partir d'une sauvegarde, dans un répertoire vide.
+    Restore(backup::Restore),
     /// Revérifier chaque signature, chaîne et solde.
     Verify {
         /// Refaire d'abord ce qui se déduit des écritures ; si elles sont endommagées, reprendre ce qui se prouve.
@@ -118,7 +127,24 @@ struct Context {
 
 impl Context {
     fn client(&self) -> Result<Client, Failure> {
-        Client::find(&self.data, self.printer.language)
+        let client = Client::find(&self.data, self.printer.language)?;
+        if let Some(original) = client.copied_from() {
+            self.tell_copied(original);
+        }
+        Ok(client)
+    }
+
+    /// A directory that is a copy has just gone on as a new life: what that means, and what is to be done.
+    fn tell_copied(&self, original: &Path) {
+        let original = original.display();
+        self.printer.remark(&match self.printer.language {
+            Language::French => format!(
+                "Ce répertoire est une copie de {original} : pour que rien ne soit écrit ni dépensé deux fois, il continue sous une nouvelle vie, sans les parts de l'ancienne. Si l'original ne sert plus jamais, l'appareil responsable de l'agence reprend ces parts : ucash device close. Si l'original sert encore, supprimez cette copie."
+            ),
+            Language::English => format!(
+                "This directory is a copy of {original}: so that nothing is written or spent twice, it goes on as a new life, without the shares of the old one. If the original is never used again, the shop's keeper takes those shares over: ucash device close. If the original is still in use, delete this copy."
+            ),
+        });
     }
 }
 
@@ -167,6 +193,9 @@ fn dispatch(context: &Context, command: Command) -> Result<ExitCode, Failure> {
         Command::Status => node::status(context),
         Command::Peers => node::peers(context),
         Command::Import(import) => import.run(context),
+        Command::Export(export) => export.run(context),
+        Command::Backup(backup) => backup.run(context),
+        Command::Restore(restore) => restore.run(context),
         Command::Verify { repair } => node::verify(context, repair),
         Command::Token(token) => token.run(context),
         Command::Lab(lab) => lab.run(context),

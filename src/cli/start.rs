@@ -91,6 +91,9 @@ impl Start {
                 ));
             }
             online.rescue.iter().for_each(|rescue| tell_rescue(context, rescue));
+            if let Some(original) = &online.copied_from {
+                context.tell_copied(original);
+            }
             run_until(context, online, async {
                 tokio::select! {
                     _ = terminated.recv() => {}

@@ -40,8 +40,11 @@ pub(super) fn shown(answer: &Answer) -> Result<Response, ApiError> {
         Answer::Device(device) => json(device),
         Answer::Verified(found) => json(found),
         Answer::Done => Ok(nothing()),
-        // Neither is an answer for people: imports are reported row by row, local values hold hashes of secrets.
-        Answer::Imported(_) | Answer::Local(_) => Err(ApiError::Internal),
+        // None is an answer for people: imports are reported row by row, local values hold hashes of secrets, and the
+        // parts of a backup go into its stream.
+        Answer::Imported(_) | Answer::Local(_) | Answer::Snapshot(_) | Answer::OwnValues(..) | Answer::LogPiece(_) => {
+            Err(ApiError::Internal)
+        }
     }
 }
 

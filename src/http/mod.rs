@@ -14,6 +14,7 @@ mod answer;
 mod api;
 mod auth;
 mod body;
+pub mod export;
 mod fields;
 pub mod limits;
 pub mod messages;

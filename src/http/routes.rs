@@ -75,6 +75,15 @@ impl Routes {
         self.add(Method::GET, path, (access, operation), Length::Usual, on(MethodFilter::GET, handler))
     }
 
+    /// Adds a GET that may take long.
+    pub(super) fn long_get<H, T>(self, path: &'static str, access: Access, operation: Operation, handler: H) -> Routes
+    where
+        H: Handler<T, ApiState>,
+        T: 'static,
+    {
+        self.add(Method::GET, path, (access, operation), Length::Long, on(MethodFilter::GET, handler))
+    }
+
     /// Adds a POST.
     pub(super) fn post<H, T>(self, path: &'static str, access: Access, operation: Operation, handler: H) -> Routes
     where

@@ -7,6 +7,8 @@
 //! heads          how far each log must at least be (finding 2)
 //! store.damaged-N  a store that was damaged and set apart (`rescue`)
 //! reserve        room for the day when the disk is full
+//! place          which file the database is: by it a copy knows that it is one (`place`)
+//! restoring      while a backup is restored: what is there is not whole
 //! peers.json     addresses of trusted devices
 //! node.json      while a node runs: where its API is, and the local credential
 //! ```
@@ -18,8 +20,10 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::clock::{instant, random};
+use super::place;
 use super::storage::{
-    DataDirectory, DirectoryError, Heads, HeadsError, HeadsFile, Held, OpenError, SledStore, write_atomically,
+    DataDirectory, DirectoryError, Heads, HeadsError, HeadsFile, Held, OpenError, SledStore, sync_directory,
+    write_atomically,
 };
 use crate::log::SigningKey;
 use crate::model::DeviceKey;
@@ -37,8 +41,11 @@ const ROOM_BYTES: usize = 1 << 20;
 /// What a small file beside the database takes at most.
 const SMALL_FILE_BYTES: u64 = 64 << 10;
 
+/// Stands in a directory while a backup is restored into it.
+const RESTORING: &str = "restoring";
+
 /// What stands in a directory that holds a device, or held one.
-const OURS: [&str; 3] = ["identity", "store", "heads"];
+const OURS: [&str; 4] = ["identity", "store", "heads", "place"];
 
 /// Why a device's directory could not be used.
 #[derive(Debug, Error)]
@@ -68,6 +75,20 @@ pub enum HomeError {
     NoDevice {
         /// The directory.
         path: PathBuf,
+    },
+    /// A restore into this directory came to no end.
+    #[error("a restore into {} came to no end", path.display())]
+    HalfRestored {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The directory is a copy, and what it holds is not whole: it was made while a node was writing.
+    #[error("the copy of {} is not whole: {fault}", original.display())]
+    TornCopy {
+        /// Where the original was at work.
+        original: PathBuf,
+        /// What is wrong with it first of all.
+        fault: String,
     },
     /// There is a device in this directory already.
     #[error("{} holds a device already", path.display())]
@@ -119,6 +140,8 @@ pub struct Running {
 pub(super) struct Home {
     directory: DataDirectory,
     heads: Option<HeadsFile>,
+    /// Where the original was at work, if this directory was found to be a copy.
+    copied_from: Option<PathBuf>,
 }
 
 /// Writes a file that no file system can make shorter.
@@ -138,9 +161,41 @@ fn decode(text: &str) -> Option<[u8; 32]> {
     data_encoding::BASE32_NOPAD.decode(text.to_ascii_uppercase().as_bytes()).ok()?.try_into().ok()
 }
 
+/// Refuses a directory that a restore has not filled: what is there is a part of a ledger.
+fn refuse_half_restored(path: &Path) -> Result<(), HomeError> {
+    if path.join(RESTORING).exists() { Err(HomeError::HalfRestored { path: path.to_owned() }) } else { Ok(()) }
+}
+
+fn remove_ours(path: &Path) -> std::io::Result<()> {
+    for name in OURS {
+        let path = path.join(name);
+        let removed = if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
+        match removed {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// The identity in the text of its file.
+pub(super) fn identity_in(text: &str) -> Result<Identity, HomeError> {
+    let unreadable = |detail: &str| HomeError::Identity { path: PathBuf::from("identity"), detail: detail.to_owned() };
+    let kept: Kept = serde_json::from_str(text).map_err(|_| unreadable("it is not what was written"))?;
+    let key = |text: &str| decode(text).ok_or_else(|| unreadable("a key is not 32 bytes in base32"));
+    let gossip = kept.gossip.ok_or_else(|| unreadable("it is not whole"))?;
+    let authority = kept.authority.as_deref().map(key).transpose()?;
+    Ok(Identity {
+        key: SigningKey::from_seed(&key(&kept.device)?),
+        authority_key: authority.map(|seed| SigningKey::from_seed(&seed)),
+        gossip_key: key(&gossip)?,
+    })
+}
+
 impl Home {
     pub fn open_or_create(path: &Path) -> Result<Home, HomeError> {
-        Ok(Home { directory: DataDirectory::open_or_create(path)?, heads: None })
+        refuse_half_restored(path)?;
+        Ok(Home { directory: DataDirectory::open_or_create(path)?, heads: None, copied_from: None })
     }
 
     pub fn open(path: &Path) -> Result<Home, HomeError> {
@@ -148,12 +203,46 @@ impl Home {
         if !path.exists() {
             return Err(no_device());
         }
+        refuse_half_restored(path)?;
         let directory = DataDirectory::open_existing(path).map_err(|error| match error {
             // Somebody's directory in which nothing is ours. One that lost its format is another matter.
             DirectoryError::FormatMissing { .. } if !OURS.iter().any(|name| path.join(name).exists()) => no_device(),
             error => error.into(),
         })?;
-        Ok(Home { directory, heads: None })
+        Ok(Home { directory, heads: None, copied_from: None })
+    }
+
+    /// Begins to fill a directory that holds no device, or what a restore that was cut off has left there.
+    pub fn begin_restore(path: &Path) -> Result<Home, HomeError> {
+        let was_cut_off = path.join(RESTORING).exists();
+        if !was_cut_off && OURS.iter().any(|name| path.join(name).exists()) {
+            return Err(HomeError::DeviceExists { path: path.to_owned() });
+        }
+        let directory = DataDirectory::open_or_create(path)?;
+        // Before anything else is there, and durable before it: see `refuse_half_restored`.
+        write_atomically(&path.join(RESTORING), b"", 0o600)?;
+        remove_ours(path).map_err(|source| DirectoryError::Io { doing: "clear", path: path.to_owned(), source })?;
+        Ok(Home { directory, heads: None, copied_from: None })
+    }
+
+    /// Takes away what a restore has left. The mark goes last: if this is cut off too, it is done another time.
+    pub fn give_up_restore(path: &Path) {
+        if remove_ours(path).is_ok() {
+            let _ = std::fs::remove_file(path.join(RESTORING));
+        }
+    }
+
+    /// All is there and durable.
+    pub fn end_restore(&self) -> Result<(), HomeError> {
+        let mark = self.path().join(RESTORING);
+        let removed = std::fs::remove_file(&mark).and_then(|()| sync_directory(self.path()));
+        removed.map_err(|source| DirectoryError::Io { doing: "remove", path: mark, source })?;
+        Ok(())
+    }
+
+    /// Writes one of the directory's files.
+    pub fn put_file(&self, name: &str, text: &str) -> Result<(), HomeError> {
+        Ok(write_atomically(&self.path().join(name), text.as_bytes(), 0o600)?)
     }
 
     pub fn path(&self) -> &Path {
@@ -338,7 +427,8 @@ impl Home {
         self.heads.take()
     }
 
-    /// Opens the device's replica and has its logs confirmed by the heads file.
+    /// Opens the device's replica and has its logs confirmed by the heads file. In a copied directory everything is
+    /// checked, and the replica goes on as a new incarnation.
     pub fn replica(&mut self) -> Result<Replica<SledStore>, HomeError> {
         let no_device = || HomeError::NoDevice { path: self.path().to_owned() };
         self.finish_rescue()?;
@@ -347,6 +437,8 @@ impl Home {
             false => no_device(),
         };
         let identity = self.identity()?.ok_or_else(missing)?;
+        // Before the store is touched: opening it would make the database where there is none.
+        let copied_from = place::copied_from(self.path());
         if self.store_path().exists() && !HeadsFile::exists(self.path()) {
             return Err(HeadsError::Missing { path: self.path().join("heads") }.into());
         }
@@ -362,7 +454,18 @@ impl Home {
             // Made before the identity named its network.
             self.keep_identity(&replica.identity(), replica.registry().authority())?;
         }
-        self.watch(&replica)?;
+        self.confirm(&replica)?;
+        if let Some(original) = copied_from {
+            let found = replica.verify().map_err(BootError::from)?;
+            if !found.sound {
+                let fault = found.faults.into_iter().next().unwrap_or_default();
+                return Err(HomeError::TornCopy { original, fault });
+            }
+            replica.begin_anew().map_err(BootError::from)?;
+            tracing::warn!(original = %original.display(), "this directory is a copy: it goes on as a new incarnation");
+            self.copied_from = Some(original);
+        }
+        place::keep(self.path())?;
         if !self.has_reserve() || !self.has_room() {
             tracing::error!("the disk is full: nothing is written until there is room");
             replica.stop_for_room();
@@ -370,8 +473,18 @@ impl Home {
         Ok(replica)
     }
 
-    /// Begins to keep the heads of a replica.
+    /// Where the original was at work, if this directory was found to be a copy when its replica was opened.
+    pub fn copied_from(&self) -> Option<PathBuf> {
+        self.copied_from.clone()
+    }
+
+    /// Begins to keep the heads of a replica that was just made here.
     pub fn watch<S: Store>(&mut self, replica: &Replica<S>) -> Result<(), HomeError> {
+        self.confirm(replica)?;
+        Ok(place::keep(self.path())?)
+    }
+
+    fn confirm<S: Store>(&mut self, replica: &Replica<S>) -> Result<(), HomeError> {
         let heads = replica.heads();
         let failed = |error: ReplicaError| match error {
             ReplicaError::Store(error) => error,
@@ -420,8 +533,12 @@ impl Home {
 }
 
 impl Running {
-    /// What the node that runs on that directory said of itself; it may have died since.
+    /// What the node that runs on that directory said of itself; it may have died since. What stands in a copy was said
+    /// by the original's.
     pub fn find(path: &Path) -> Option<Running> {
+        if place::copied_from(path).is_some() {
+            return None;
+        }
         serde_json::from_slice(&std::fs::read(Home::running_file(path)).ok()?).ok()
     }
 }

@@ -4,7 +4,9 @@
 //! | --- | --- |
 //! | `engine` | the loop: inputs in, one sync, outputs out |
 //! | `handle` | how the faces talk to the loop |
+//! | `backup` | backups as files, and directories made from them |
 //! | `home` | a device's directory: lock, identity, store, heads |
+//! | `place` | whether a directory is a copy of the one that was at work |
 //! | `rescue` | a damaged directory, made usable again |
 //! | `syncer` | the thread that waits for the disk |
 //! | `start` | found, join, run, or open for one command |
@@ -16,6 +18,7 @@
 //!
 //! Nothing here decides about money: it carries out what the replica asks for and hands back what happened.
 
+mod backup;
 mod changes;
 mod clock;
 mod engine;
@@ -23,11 +26,13 @@ mod gossip;
 mod handle;
 mod home;
 pub mod net;
+mod place;
 mod rescue;
 mod start;
 pub mod storage;
 mod syncer;
 
+pub use backup::{BackupError, backup_head, check_backup, restore};
 pub use changes::Changes;
 pub use clock::{draw, now};
 pub use handle::{Look, NodeHandle, Request, SyncReport};

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 
 use super::clock::random;
 use super::home::{Home, HomeError};
+use super::place;
 use super::storage::{DirectoryError, HeadsError, HeadsFile, OpenError, SledStore, sync_directory};
 use crate::model::DeviceKey;
 use crate::replica::{BootError, LostView, Replica, ReplicaError};
@@ -100,6 +101,8 @@ impl Home {
         fs::rename(&fresh_path, &store).map_err(DirectoryError::of("rename", &store))?;
         sync_directory(self.path()).map_err(DirectoryError::of("sync", self.path()))?;
         HeadsFile::write(self.path(), &new_heads)?;
+        // Another file is the database now, and this is no copy.
+        place::keep(self.path())?;
         remove_all(&work_path)?;
         let rescue = Rescue {
             why: why.to_string(),

@@ -1,7 +1,7 @@
 //! Found a network, join one, run a node, or open a replica for one command.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
@@ -120,6 +120,8 @@ pub struct Offline {
     pub node: NodeHandle,
     /// What shows that a command may read this directory.
     pub credential: String,
+    /// Where the original was at work, if the directory was just found to be a copy.
+    pub copied_from: Option<PathBuf>,
     stop: oneshot::Sender<()>,
     thread: JoinHandle<()>,
 }
@@ -150,6 +152,8 @@ pub struct Online {
     pub credential: String,
     /// What was done about damaged data, if they were.
     pub rescue: Option<Rescue>,
+    /// Where the original was at work, if the directory was just found to be a copy.
+    pub copied_from: Option<PathBuf>,
     /// Tells where other devices reach it at the moment of asking, for invitations.
     pub addresses: Arc<dyn Fn() -> Vec<String> + Send + Sync>,
     parts: OnlineParts,
@@ -234,7 +238,7 @@ pub fn open_offline(path: &Path) -> Result<Offline, NodeError> {
     check_clock()?;
     let mut home = Home::open(path)?;
     let replica = home.replica()?;
-    let credential = home.credential()?;
+    let (credential, copied_from) = (home.credential()?, home.copied_from());
     let (requests, asked) = mpsc::channel(REQUESTS_MAX);
     let (looks, looked) = mpsc::channel(REQUESTS_MAX);
     let (_, events) = mpsc::channel(1);
@@ -243,7 +247,7 @@ pub fn open_offline(path: &Path) -> Result<Offline, NodeError> {
     let engine = Engine::new(replica, home, None, None, Arc::clone(&undurable));
     let changes = engine.changes();
     let thread = engine_thread(engine.run(asked, looked, events, stopped))?;
-    Ok(Offline { node: NodeHandle::new(requests, looks, undurable, changes), credential, stop, thread })
+    Ok(Offline { node: NodeHandle::new(requests, looks, undurable, changes), credential, copied_from, stop, thread })
 }
 
 /// Mends the data of a directory: what is derived is derived anew from the entries; where entries are damaged, those
@@ -304,7 +308,7 @@ pub async fn run(path: &Path, options: RunOptions, found: Option<FoundOptions>) 
     };
     let listen: Vec<String> = net.listening().await?.iter().map(ToString::to_string).collect();
 
-    let credential = home.credential()?;
+    let (credential, copied_from) = (home.credential()?, home.copied_from());
     home.announce(&Running { http: http.to_string(), credential: credential.clone(), pid: std::process::id() })?;
     let (requests, asked) = mpsc::channel(REQUESTS_MAX);
     let (looks, looked) = mpsc::channel(REQUESTS_MAX);
@@ -323,6 +327,7 @@ pub async fn run(path: &Path, options: RunOptions, found: Option<FoundOptions>) 
         rescue,
         peer_id: net.peer_id.clone(),
         credential,
+        copied_from,
         parts: OnlineParts { net, stop, thread },
     })
 }

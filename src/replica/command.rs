@@ -253,4 +253,20 @@ pub enum Query {
     },
     /// Every entry, chain, signature and total checked anew.
     Verify,
+    /// What stands at this instant: what a backup is read from.
+    Snapshot,
+    /// The values of the first of those keys of a snapshot.
+    OwnValues {
+        /// The keys.
+        keys: Vec<Vec<u8>>,
+    },
+    /// The next entries of a log of a snapshot.
+    LogPiece {
+        /// Its id, as the snapshot names it.
+        log: Vec<u8>,
+        /// The number of the first.
+        from: u64,
+        /// The number of the last that is wanted.
+        to: u64,
+    },
 }

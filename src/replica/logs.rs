@@ -242,6 +242,19 @@ impl<S: Store> Logs<S> {
         Ok((head.number == number).then_some(head.hash))
     }
 
+    /// How many segments no log reaches: what a copy may hold that was made while the store was written. The next
+    /// entries would be written before or over them.
+    pub fn strays(&self) -> Result<u64, ReplicaError> {
+        let mut strays = 0;
+        self.store.scan(&[keys::SEGMENT], &[keys::SEGMENT], &mut |key, _| {
+            let log = keys::read_entry(key).and_then(|at| Some((self.names.get(at.log as usize)?, at.number)));
+            let reached = log.is_some_and(|(log, first)| self.held.get(log).is_some_and(|held| first <= held.stored));
+            strays += u64::from(!reached);
+            ControlFlow::Continue(())
+        })?;
+        Ok(strays)
+    }
+
     /// Reads a log from its beginning, body by body. Ends early, without error, where an entry is missing.
     pub fn each_body(&self, index: u32, visit: VisitOf<'_, [u8]>) -> Result<(), ReplicaError> {
         self.each_segment(index, &mut |first, segment| {

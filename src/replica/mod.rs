@@ -15,6 +15,7 @@
 //! Time and randomness are handed in: nothing here reads a clock, draws a random number, or opens a file.
 
 mod asking;
+mod backup;
 mod boot;
 mod changes;
 mod closing;
@@ -28,6 +29,7 @@ mod keys;
 mod logs;
 mod opening;
 mod queries;
+mod restore;
 mod rounds;
 mod salvage;
 mod session;
@@ -41,12 +43,14 @@ mod view;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use crate::ledger::{CreditRequest as GrantRequest, ImportRow, ImportedCredit, ImportedPayment};
+pub use backup::{BackupFrame, BackupHeader, FRAME_HASH_BYTES, FRAME_HEAD_BYTES, FrameError, Frames, Snapshot};
 pub use boot::{BootError, Founder, Identity};
 pub use changes::Change;
 pub use command::{Command, Query, RowOutcome};
 pub use error::ReplicaError;
 pub use fold::SetAside;
 pub use join::{JoinError, Joiner};
+pub use restore::{BackupCheck, RestoreError, Restorer};
 pub use salvage::{Heads, Salvaged};
 pub use soundness::{Damage, LostEntries};
 pub use view::{

@@ -76,12 +76,17 @@ impl<S: Store> Replica<S> {
     /// its own and holds no share, so that nothing can be written or spent twice (`domain`, rule 7).
     pub fn open_restored(store: S, identity: Identity, seed: [u8; 32]) -> Result<Replica<S>, BootError> {
         let mut replica = Replica::open(store, identity, seed)?;
-        if !planted::is(Bug::RestoreKeepsShares) {
-            replica.begin_incarnation();
-        }
-        replica.write()?;
-        replica.sync()?;
+        replica.begin_anew()?;
         Ok(replica)
+    }
+
+    /// Goes on as a new incarnation, durably: for a store that was opened and is known to be a copy.
+    pub fn begin_anew(&mut self) -> Result<(), ReplicaError> {
+        if !planted::is(Bug::RestoreKeepsShares) {
+            self.begin_incarnation();
+        }
+        self.write()?;
+        self.sync()
     }
 
     /// Goes on as a new life of this store. What was written before stays, and is no longer continued.

@@ -100,6 +100,12 @@ impl<S: Store> Replica<S> {
             }
             Query::Local { prefix } => Answer::Local(self.local(prefix).map_err(failed)?),
             Query::Verify => Answer::Verified(self.verify().map_err(failed)?),
+            Query::Snapshot => Answer::Snapshot(Box::new(self.snapshot(now)?)),
+            Query::OwnValues { keys } => {
+                let (payload, taken) = self.own_values(keys)?;
+                Answer::OwnValues(payload, taken)
+            }
+            Query::LogPiece { log, from, to } => Answer::LogPiece(self.piece(log, *from, *to)?),
         })
     }
 

@@ -10,7 +10,7 @@ const FAULTS_MAX: usize = 100;
 
 impl<S: Store> Replica<S> {
     /// Reads every entry again: chains, signatures, verdicts, balances. Changes nothing.
-    pub(super) fn verify(&self) -> Result<VerifyView, ReplicaError> {
+    pub fn verify(&self) -> Result<VerifyView, ReplicaError> {
         let mut faults = Vec::new();
         for (log, held) in self.logs.held() {
             let mut head = Head { number: 0, hash: root_of(log) };
@@ -43,6 +43,10 @@ impl<S: Store> Replica<S> {
             } else if signed < held.head.number && head == held.head {
                 faults.push(format!("log {name}: entries after {signed} are not signed"));
             }
+        }
+        let strays = self.logs.strays()?;
+        if strays > 0 {
+            faults.push(format!("{strays} segments stand beyond the end of their logs"));
         }
         for lost in self.lost() {
             faults.push(format!(

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::membership::{ReadScope, Role};
 use crate::model::{CreditId, CreditStatus, MovementId, PaymentId, PaymentMode, ShopId};
 use crate::money::Currency;
-use crate::replica::RowOutcome;
+use crate::replica::{RowOutcome, Snapshot};
 
 /// What a command or query answered. Serialised without its name: each shape is recognised by where it was asked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -51,6 +51,12 @@ pub enum Answer {
     Local(BTreeMap<String, Vec<u8>>),
     /// What a verification found.
     Verified(VerifyView),
+    /// What stands at an instant.
+    Snapshot(Box<Snapshot>),
+    /// A frame's payload of own values, and of how many keys.
+    OwnValues(Vec<u8>, usize),
+    /// A frame's payload of entries and the number after their last; nothing where the log does not go there.
+    LogPiece(Option<(Vec<u8>, u64)>),
     /// Done, nothing to show.
     Done,
 }

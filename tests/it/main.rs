@@ -8,10 +8,13 @@
 )]
 
 #[cfg(feature = "node")]
+mod backups;
+#[cfg(feature = "node")]
 mod bad_input;
 mod boot;
 mod closings;
 #[cfg(feature = "node")]
+mod copies;
 mod damage;
 mod data_directory;
 mod desk;
@@ -20,6 +23,8 @@ mod document_automerge;
 mod document_hostile;
 mod document_shapes;
 mod empty_words;
+#[cfg(feature = "node")]
+mod exports;
 mod failing_store;
 mod folds;
 mod forge;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::extract::State;
 use axum::response::Response;
+use chrono_tz::Tz;
 use serde_json::json;
 
 use super::{Body, scope};
@@ -141,24 +142,34 @@ fn edits() -> Operation {
     .scoped()
 }
 
-async fn list(State(state): State<ApiState>, identity: Identity, parameters: Parameters) -> Result<Response, ApiError> {
-    let zone = state.zone().await?;
+/// What a list is narrowed by, and its order; how long a page is, is another matter.
+pub(super) fn filter(parameters: &Parameters, identity: &Identity, zone: Tz) -> Result<CreditFilter, ApiError> {
     let statuses: Vec<_> = CreditStatus::ALL.iter().map(|status| (status.word(), *status)).collect();
-    let money = |fault| Refusal::Money { field: "currency".to_owned(), fault };
-    let filter = CreditFilter {
+    Ok(CreditFilter {
         shop: identity.narrow(parameters.shop("shop")?)?,
         sim: parameters.parsed("sim", |text| Ok(SimNumber::new(&text.replace(' ', "+"))?))?,
         status: parameters.word("status", &statuses)?,
-        currency: parameters.parsed("currency", |text| Currency::parse(text).map_err(money))?,
+        currency: currency(parameters)?,
         from: parameters.from(zone)?,
         to: parameters.to(zone)?,
         beneficiary: parameters.text("beneficiary").map(str::to_owned),
         reference: parameters.parsed("reference", |text| Ok(Reference::new(text)?))?,
         overdue: parameters.flag("overdue")?,
         order: parameters.word("sort", &ORDERS)?.unwrap_or_default(),
-        limit: parameters.limit()?,
-        after: parameters.after(),
-    };
+        limit: 0,
+        after: None,
+    })
+}
+
+pub(super) fn currency(parameters: &Parameters) -> Result<Option<Currency>, ApiError> {
+    let money = |fault| Refusal::Money { field: "currency".to_owned(), fault };
+    parameters.parsed("currency", |text| Currency::parse(text).map_err(money))
+}
+
+async fn list(State(state): State<ApiState>, identity: Identity, parameters: Parameters) -> Result<Response, ApiError> {
+    let zone = state.zone().await?;
+    let filter = filter(&parameters, &identity, zone)?;
+    let filter = CreditFilter { limit: parameters.limit()?, after: parameters.after(), ..filter };
     parameters.finish()?;
     match state.node().query(Query::Credits(filter)).await? {
         Answer::Credits(mut page) => {

@@ -1,9 +1,11 @@
 //! The routes, one file a family. A handler reads its request, asks the node, and writes out the answer; whose
 //! data a token may touch is decided by `scope`, everything else by the rules behind the node.
 
+mod backups;
 mod credits;
 mod devices;
 mod events;
+mod exports;
 mod imports;
 mod movements;
 mod node;
@@ -29,7 +31,8 @@ pub(super) fn routes(state: ApiState) -> Routes {
     let routes = devices::add(shops::add(routes));
     let routes = movements::add(shares::add(sims::add(routes)));
     let routes = payments::add(credits::add(routes));
-    tokens::add(imports::add(events::add(routes)))
+    let routes = backups::add(exports::add(imports::add(events::add(routes))));
+    tokens::add(routes)
 }
 
 /// Reads `{"reason", "agent"?}`: what every taking back asks for.

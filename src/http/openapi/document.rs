@@ -137,9 +137,10 @@ fn operation(rule: &Rule, samples: &[ApiError], generator: &mut SchemaGenerator)
     }
     let mut responses = Map::new();
     for answer in answers {
-        let mut response = json!({ "description": meaning(answer.status) });
+        let before = responses.remove(&answer.status.to_string());
+        let mut response: Value = before.unwrap_or_else(|| json!({ "description": meaning(answer.status) }));
         if let Some((media_type, shape)) = answer.content {
-            response["content"] = json!({ media_type: { "schema": shape(generator) } });
+            response["content"][media_type] = json!({ "schema": shape(generator) });
         }
         if answer.status == 201 {
             response["headers"] = json!({

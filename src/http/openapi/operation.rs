@@ -102,6 +102,12 @@ impl Operation {
         self.answers(200, Some((media_type, shape_of::<String>)))
     }
 
+    /// Answers 200 with a file of that media type, whose inside is described elsewhere. Said more than once, of one of
+    /// these types.
+    pub(in crate::http) fn sends_file(self, media_type: &'static str) -> Operation {
+        self.answers(200, Some((media_type, shape_of::<Value>)))
+    }
+
     /// Answers 304 to who has it already.
     pub(in crate::http) fn or_unchanged(self) -> Operation {
         self.answers(304, None)

@@ -15,7 +15,7 @@
 //! what is damaged.
 
 mod directory;
-pub(super) use directory::sync_directory;
+pub(in crate::node) use directory::sync_directory;
 pub use directory::{DataDirectory, DirectoryError, FORMAT_SUPPORTED, write_atomically};
 
 mod heads;

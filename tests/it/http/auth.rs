@@ -21,6 +21,7 @@ fn fitting(rule: &Rule, document: &Value) -> Ask {
         .replace("{id}", "x")
         .replace("{payment}", "pm_x");
     let path = if filled.ends_with("/statistics") { format!("{filled}?shop=1") } else { filled };
+    let path = if path.contains("{what}") { path.replace("{what}", "credits?format=json") } else { path };
     let operation = &document["paths"][rule.path][rule.method.as_str().to_lowercase()];
     let ask = Ask::new(rule.method.clone(), &path);
     match operation.pointer("/requestBody/content/application~1json/examples/1/value") {
@@ -120,6 +121,12 @@ async fn a_token_sees_its_shops_only() {
         let told = ask(Ask::get(path)).await;
         assert_eq!(told.body["items"].as_array().map(Vec::len), Some(1), "{path}: {told:?}");
     }
+    for what in ["credits", "movements"] {
+        let told = ask(Ask::get(&format!("/api/v1/export/{what}?format=json"))).await;
+        let shops: Vec<&Value> =
+            told.body["items"].as_array().expect("items").iter().map(|item| &item["shop_id"]).collect();
+        assert_eq!(shops, [&json!(1)], "{what}: {told:?}");
+    }
     assert_eq!(ask(Ask::get("/api/v1/status")).await.body["shop_digests"], json!({"1": "a"}));
     let pay = |key: &str| Ask::post(&format!("/api/v1/credits/{key}/payments"), &json!({"amount": "1"}));
     let other_id = credit_id(2);
@@ -128,6 +135,10 @@ async fn a_token_sees_its_shops_only() {
         Ask::get("/api/v1/credits/CRED-2/history"),
         Ask::get(&format!("/api/v1/credits/{other_id}")),
         Ask::get("/api/v1/credits?shop=2"),
+        Ask::get("/api/v1/export/credits?format=csv&shop=2"),
+        Ask::get("/api/v1/export/payments?format=json&shop=2"),
+        Ask::get("/api/v1/export/movements?format=xlsx&shop=2"),
+        Ask::get(&format!("/api/v1/export/movements?format=csv&sim={SIM_2}")),
         Ask::get("/api/v1/sims?shop=2"),
         Ask::get("/api/v1/statistics?shop=2"),
         Ask::get(&format!("/api/v1/sims/{SIM_2}/balance")),
