@@ -42,7 +42,7 @@ const ROOM_BYTES: usize = 1 << 20;
 const SMALL_FILE_BYTES: u64 = 64 << 10;
 
 /// Stands in a directory while a backup is restored into it.
-const RESTORING: &str = "restoring";
+pub(super) const RESTORING: &str = "restoring";
 
 /// What stands in a directory that holds a device, or held one.
 const OURS: [&str; 4] = ["identity", "store", "heads", "place"];

@@ -16,7 +16,7 @@ use super::clock::{now, random};
 use super::engine::{Engine, Pace};
 use super::gossip::topic;
 use super::handle::NodeHandle;
-use super::home::{Home, HomeError, Running};
+use super::home::{Home, HomeError, RESTORING, Running};
 use super::net::{Multiaddr, NetCommand, NetConfig, NetError, NetEvent, NetHandle, spawn};
 use super::rescue::Rescue;
 use super::storage::SledStore;
@@ -216,7 +216,8 @@ fn found_in(
 
 /// Whether that directory holds a device, running or not.
 pub fn holds_device(path: &Path) -> bool {
-    ["identity", "store"].iter().any(|name| path.join(name).exists())
+    let has = |name: &str| path.join(name).exists();
+    has("identity") || (has("store") && !has(RESTORING))
 }
 
 fn engine_thread<F>(run: F) -> Result<JoinHandle<()>, NodeError>

@@ -97,7 +97,7 @@ fn a_copy_is_another_life_and_a_directory_that_was_moved_is_not() {
     third.ok(&["sim", "deposit", SIM, "--amount", "1", "--currency", "USD"]);
     fs::copy(third.directory().join("heads"), torn.join("heads")).expect("copied");
     let refused = ucash(&["--data", torn.to_str().expect("Unicode"), "--json", "status"]);
-    assert_eq!((refused.code, &refused.error()["code"]), (Some(1), &json!("directory")), "{refused:?}");
+    assert_eq!((refused.code, &refused.error()["code"]), (Some(1), &json!("store_damaged")), "{refused:?}");
 }
 
 type Memory = Replica<MemoryStore>;

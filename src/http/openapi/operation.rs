@@ -14,6 +14,10 @@ fn shape_of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
     generator.subschema_for::<T>()
 }
 
+fn shape_of_file(_: &mut SchemaGenerator) -> Schema {
+    schemars::json_schema!({ "description": "A file." })
+}
+
 /// What a route takes and answers.
 #[derive(Clone, Debug)]
 pub struct Operation {
@@ -105,7 +109,7 @@ impl Operation {
     /// Answers 200 with a file of that media type, whose inside is described elsewhere. Said more than once, of one of
     /// these types.
     pub(in crate::http) fn sends_file(self, media_type: &'static str) -> Operation {
-        self.answers(200, Some((media_type, shape_of::<Value>)))
+        self.answers(200, Some((media_type, shape_of_file)))
     }
 
     /// Answers 304 to who has it already.
