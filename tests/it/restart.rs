@@ -152,7 +152,7 @@ fn d4_a_node_whose_database_was_cut_short_says_so_goes_on_and_is_refilled() {
     eventually("the old life's share to be spendable", || {
         // Under one key, the first refusal would be the answer for good.
         tries += 1;
-        let answer = office.face().post("/api/v1/credits", &format!("après {tries}"), &grant("APRES"))?;
+        let answer = office.face().post("/api/v1/credits", &format!("apres-{tries}"), &grant("APRES"))?;
         if answer.status == 201 { Ok(()) } else { Err(format!("{answer:?}, the friend held {friends}")) }
     });
     assert!(office.stop().success() && friend.stop().success());
