@@ -255,6 +255,30 @@ impl<S: Store> Logs<S> {
         Ok(strays)
     }
 
+    /// The next bodies of a log in the store, from that number on: that many, or a segment more.
+    pub fn bodies(&self, index: u32, from: u64, count: usize) -> Result<Vec<Vec<u8>>, ReplicaError> {
+        let stored = self.names.get(index as usize).and_then(|log| self.held.get(log)).map_or(0, |held| held.stored);
+        if from == 0 || from > stored {
+            return Ok(Vec::new());
+        }
+        let (first, _) = self.segment_at(EntryRef { log: index, number: from })?;
+        let start = keys::segment(EntryRef { log: index, number: first });
+        let mut skipped = from - first;
+        let mut bodies = Vec::new();
+        let mut damaged = None;
+        self.store.scan(&keys::segment_prefix(index), &start, &mut |_, value| {
+            match Segment::from_bytes(value) {
+                Ok(segment) => {
+                    bodies.extend(segment.bodies.into_iter().skip(skipped as usize));
+                    skipped = 0;
+                }
+                Err(error) => damaged = Some(ReplicaError::Damaged(error.to_string())),
+            }
+            if bodies.len() >= count || damaged.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        damaged.map_or(Ok(bodies), Err)
+    }
+
     /// Reads a log from its beginning, body by body. Ends early, without error, where an entry is missing.
     pub fn each_body(&self, index: u32, visit: VisitOf<'_, [u8]>) -> Result<(), ReplicaError> {
         self.each_segment(index, &mut |first, segment| {

@@ -20,6 +20,9 @@ use crate::replica::soundness::{LOG_RECORD_BYTES, own_records, read_head};
 use crate::replica::{Replica, ReplicaError, keys};
 use crate::store::{Batch, Pair, Store};
 
+/// Entries folded anew before what they made is written.
+const REBUILD_ENTRIES: usize = 4_096;
+
 /// What derived records hold beside what they are for: the entries that made them.
 type Made<T> = (Vec<EntryRef>, T);
 
@@ -179,8 +182,25 @@ impl<S: Store> Replica<S> {
         batch.put(keys::DERIVED_NOW, keys::DERIVED_VERSION);
         batch.put(keys::OWN_SUM, self.own.to_bytes());
         self.logs.store.apply(&batch)?;
-        self.fold = self.fold_all(Fold::with_capacity(authority, usize::MAX))?;
+        self.fold = Fold::new(authority);
         self.books = None;
+        let logs: Vec<(LogId, u32)> = self.logs.held().iter().map(|(log, held)| (*log, held.index)).collect();
+        for (log, index) in logs {
+            let mut number = 1;
+            loop {
+                // Piece by piece, as in a first synchronisation: documents are closed between pieces.
+                let bodies = self.logs.bodies(index, number, REBUILD_ENTRIES)?;
+                if bodies.is_empty() {
+                    break;
+                }
+                for bytes in bodies {
+                    let at = EntryRef { log: index, number };
+                    self.fold.take(&self.logs, at, &log, &Body::from_bytes(&bytes))?;
+                    number += 1;
+                }
+                self.write()?;
+            }
+        }
         self.write()?;
         self.logs.store.sync()?;
         self.fold = Fold::new(authority);
