@@ -17,6 +17,7 @@ const TEXTS = {
   place_no_shop: ["Appareil {device}", "Device {device}"],
   loading: ["Chargement…", "Loading…"],
   node_silent: ["Ce nœud ne répond pas : ce qui est affiché a {age}", "This node does not answer: what is shown is {age} old"],
+  not_durable: ["Le disque n'écrit pas : ceci peut ne pas être enregistré", "The disk is not writing: this may not be recorded"],
   node_silent_first: ["Ce nœud ne répond pas", "This node does not answer"],
   connected_one: ["1 appareil connecté, {sync}", "1 device connected, {sync}"],
   connected_many: ["{n} appareils connectés, {sync}", "{n} devices connected, {sync}"],
@@ -148,6 +149,8 @@ let lang = stored(localStorage, "ucash.lang") === "en" ? "en" : "fr";
 let status = null;
 let statusAt = 0;
 let silent = false;
+/** Whether the node says that what it shows may not be on its disk yet. */
+let undurable = false;
 let shown = "";
 let sims = [];
 let credits = [];
@@ -279,6 +282,7 @@ async function ask(path, post) {
     headers["Idempotency-Key"] = post.key;
   }
   const response = await fetch(`/api/v1/${path}`, request);
+  undurable = response.headers.get("Ucash-Durable") === "no";
   const text = await response.text();
   let value = null;
   try {
@@ -492,6 +496,7 @@ function linkState() {
     return ["bad", status ? t("node_silent", { age }) : t("node_silent_first")];
   }
   if (!status) return ["unknown", t("loading")];
+  if (undurable) return ["bad", t("not_durable")];
   const connected = status.peers.filter((peer) => peer.connected);
   // Both times are the node's own: this browser's clock may be another.
   const since = status.last_sync_time && span(Date.parse(status.now) - Date.parse(status.last_sync_time));
