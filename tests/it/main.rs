@@ -83,4 +83,6 @@ mod tidy;
 mod tokens;
 #[cfg(feature = "node")]
 mod totals;
+#[cfg(feature = "node")]
+mod upgrade;
 mod wire;
