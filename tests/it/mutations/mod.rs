@@ -5,9 +5,11 @@
 //! `UCASH_MUTATION_SECONDS=S` (and `UCASH_FUZZ_SECONDS=S` for the decoders) that long, on every core. A failure names
 //! the seed of its round; `UCASH_MUTATION_SEED` runs that round alone.
 
+mod certificates;
 mod chunks;
 mod draw;
 mod entries;
+mod messages;
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
