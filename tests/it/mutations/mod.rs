@@ -95,7 +95,7 @@ pub fn rounds(name: &str, seconds: &str, slice: u64, round: impl Fn(&mut Draw, &
                     let mut tally = Tally::default();
                     let guard = Failing { name, seed };
                     round(&mut Draw::new(seed), &mut tally);
-                    std::mem::forget(guard);
+                    drop(guard);
                     done.fetch_add(tally.total(), Ordering::Relaxed);
                     all.lock().expect("no other thread failed").add(tally);
                 }
@@ -118,6 +118,9 @@ struct Failing<'a> {
 
 impl Drop for Failing<'_> {
     fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
         eprintln!("{}: the round of UCASH_MUTATION_SEED={} failed", self.name, self.seed);
     }
 }
