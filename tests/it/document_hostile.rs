@@ -25,7 +25,7 @@ pub fn chunk(kind: u8, contents: &[u8]) -> Vec<u8> {
 }
 
 /// The contents of a chunk: what follows its length.
-fn contents(bytes: &[u8]) -> &[u8] {
+pub fn contents(bytes: &[u8]) -> &[u8] {
     let length = 1 + bytes[9..].iter().position(|byte| *byte < 0x80).expect("a length");
     &bytes[9 + length..]
 }

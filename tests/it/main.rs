@@ -48,6 +48,7 @@ mod main_job;
 mod membership;
 mod merges;
 mod money;
+mod mutations;
 #[cfg(feature = "node")]
 mod net;
 #[cfg(feature = "node")]
