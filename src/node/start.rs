@@ -17,7 +17,7 @@ use super::engine::{Engine, Pace};
 use super::gossip::topic;
 use super::handle::NodeHandle;
 use super::home::{Home, HomeError, Running};
-use super::net::{Multiaddr, NetCommand, NetConfig, NetError, NetEvent, NetHandle, spawn};
+use super::net::{Multiaddr, NetCommand, NetConfig, NetError, NetEvent, NetHandle, has_ipv6, spawn};
 use super::rescue::Rescue;
 use super::storage::SledStore;
 use crate::membership::Invitation;
@@ -29,8 +29,10 @@ const REQUESTS_MAX: usize = 1_024;
 /// Network events that may wait for the engine: beyond it, peers wait.
 const EVENTS_MAX: usize = 256;
 /// Where a node listens unless told otherwise.
-const LISTEN_DEFAULT: [&str; 1] = ["/ip4/0.0.0.0/tcp/7071"];
-const LISTEN_ANY: [&str; 1] = ["/ip4/0.0.0.0/tcp/0"];
+const LISTEN_DEFAULT: [&str; 4] =
+    ["/ip4/0.0.0.0/tcp/7071", "/ip4/0.0.0.0/udp/7071/quic-v1", "/ip6/::/tcp/7071", "/ip6/::/udp/7071/quic-v1"];
+const LISTEN_ANY: [&str; 4] =
+    ["/ip4/0.0.0.0/tcp/0", "/ip4/0.0.0.0/udp/0/quic-v1", "/ip6/::/tcp/0", "/ip6/::/udp/0/quic-v1"];
 /// How long a joiner looks for its inviter.
 const JOIN_WAIT: Duration = Duration::from_secs(30);
 
@@ -256,8 +258,14 @@ pub fn repair(path: &Path) -> Result<Option<Rescue>, NodeError> {
     Ok(rescue)
 }
 
-fn parse_all(addresses: &[&str]) -> Vec<Multiaddr> {
-    addresses.iter().filter_map(|address| address.parse().ok()).collect()
+/// Default listeners, without IPv6 where this host has none.
+fn listeners(addresses: &[&str]) -> Vec<Multiaddr> {
+    let has_ipv6 = has_ipv6();
+    if !has_ipv6 {
+        tracing::info!("this host has no IPv6, going on without it");
+    }
+    let usable = addresses.iter().filter(|address| has_ipv6 || !address.starts_with("/ip6/"));
+    usable.filter_map(|address| address.parse().ok()).collect()
 }
 
 /// Runs the node of a directory; where that is empty and `found` says how, founds a network first.
@@ -289,11 +297,11 @@ pub async fn run(path: &Path, options: RunOptions, found: Option<FoundOptions>) 
         address_book: Some(home.address_book()),
     };
     let net = if config.listen.is_empty() {
-        config.listen = parse_all(&LISTEN_DEFAULT);
+        config.listen = listeners(&LISTEN_DEFAULT);
         match spawn(config.clone(), events.clone()) {
             // Another node of this machine has the port: any other serves as well.
             Err(NetError::Listen { .. }) => {
-                config.listen = parse_all(&LISTEN_ANY);
+                config.listen = listeners(&LISTEN_ANY);
                 spawn(config, events)?
             }
             other => other?,

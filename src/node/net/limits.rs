@@ -40,6 +40,16 @@ pub(super) const STREAMS_INBOUND_MAX: u32 = 8;
 /// Streams of one connection, all protocols: ours, gossip, identify, with room to spare.
 pub(super) const YAMUX_STREAMS_MAX: usize = 32;
 
+/// The same for a connection over QUIC, where the transport counts them itself.
+pub(super) const QUIC_STREAMS_MAX: u32 = 32;
+
+/// What a QUIC peer may send on one stream before we have read it: one of the largest frames.
+pub(super) const QUIC_STREAM_BYTES_MAX: u32 = 1 << 20;
+
+/// What a QUIC peer may send on all streams of a connection before we have read it: at [`INCOMING_MAX`] connections,
+/// half a gigabyte at the very worst, from peers that all are hostile.
+pub(super) const QUIC_CONNECTION_BYTES_MAX: u32 = 4 << 20;
+
 /// Inbound streams of one connection that are still being negotiated.
 pub(super) const STREAMS_NEGOTIATING_MAX: usize = 16;
 
