@@ -25,6 +25,7 @@ mod rescue;
 mod start;
 pub mod storage;
 mod syncer;
+mod whereabouts;
 
 pub use clock::{draw, now};
 pub use handle::{Look, NodeHandle, Request, SyncReport};

@@ -20,6 +20,7 @@ use super::home::{Home, HomeError, Running};
 use super::net::{Multiaddr, NetCommand, NetConfig, NetError, NetEvent, NetHandle, has_ipv6, spawn};
 use super::rescue::Rescue;
 use super::storage::SledStore;
+use super::whereabouts::Whereabouts;
 use crate::membership::Invitation;
 use crate::model::Timestamp;
 use crate::replica::{BootError, Founder, Identity, Input, JoinError, Joiner, Output, Replica, ReplicaError};
@@ -242,7 +243,7 @@ pub fn open_offline(path: &Path) -> Result<Offline, NodeError> {
     let (_, events) = mpsc::channel(1);
     let (stop, stopped) = oneshot::channel();
     let undurable = Arc::new(AtomicBool::new(false));
-    let engine = Engine::new(replica, home, None, None, Arc::clone(&undurable));
+    let engine = Engine::new(replica, home, None, None, None, Arc::clone(&undurable));
     let thread = engine_thread(engine.run(asked, looked, events, stopped))?;
     Ok(Offline { node: NodeHandle::new(requests, looks, undurable), credential, stop, thread })
 }
@@ -317,7 +318,9 @@ pub async fn run(path: &Path, options: RunOptions, found: Option<FoundOptions>) 
     let (looks, looked) = mpsc::channel(REQUESTS_MAX);
     let (stop, stopped) = oneshot::channel();
     let undurable = Arc::new(AtomicBool::new(false));
-    let engine = Engine::new(replica, home, Some(pace), Some(net.commands.clone()), Arc::clone(&undurable));
+    let whereabouts = Whereabouts::new(net.device, Arc::new(net.addresses()), tokio::time::Instant::now());
+    let commands = Some(net.commands.clone());
+    let engine = Engine::new(replica, home, Some(pace), commands, Some(whereabouts), Arc::clone(&undurable));
     let thread = engine_thread(engine.run(asked, looked, heard, stopped))?;
     let reachable = net.addresses();
     Ok(Online {

@@ -43,6 +43,7 @@ mod money;
 #[cfg(feature = "node")]
 mod net;
 #[cfg(feature = "node")]
+mod net_addresses;
 mod net_hostile;
 mod orders;
 #[cfg(feature = "node")]

@@ -148,8 +148,17 @@ pub fn spawn(config: NetConfig, events: mpsc::Sender<NetEvent>) -> Result<NetHan
     let (listening_told, listening) = watch::channel(Listening { waiting: waiting.len(), ..Listening::default() });
     let (stop, stopped) = oneshot::channel();
     let counters = Arc::new(Counters::default());
-    let network =
-        Network::new(config, swarm, listeners, waiting, device, events, commands_taken, listening_told, counters.clone());
+    let network = Network::new(
+        config,
+        swarm,
+        listeners,
+        waiting,
+        device,
+        events,
+        commands_taken,
+        listening_told,
+        counters.clone(),
+    );
     let task = tokio::spawn(network.run(stopped));
     Ok(NetHandle {
         peer_id: peer.to_string(),

@@ -118,6 +118,14 @@ pub enum NetCommand {
         /// Whom.
         peer: DeviceKey,
     },
+    /// A device of ours may be at these addresses: someone said so. They stand behind what is known, and are tried
+    /// while we have few peers.
+    Hint {
+        /// Who.
+        peer: DeviceKey,
+        /// Where, perhaps.
+        addresses: Vec<Multiaddr>,
+    },
     /// Ends the session, and neither dials nor accepts the peer within that time.
     Ban {
         /// Whom.
@@ -138,6 +146,7 @@ impl fmt::Debug for NetCommand {
             NetCommand::JudgeGossip { accept, .. } => write!(formatter, "JudgeGossip({accept})"),
             NetCommand::Dial { addresses } => write!(formatter, "Dial({addresses:?})"),
             NetCommand::Trust { peer } => write!(formatter, "Trust({peer:?})"),
+            NetCommand::Hint { peer, addresses } => write!(formatter, "Hint({peer:?}, {addresses:?})"),
             NetCommand::Ban { peer, for_ } => write!(formatter, "Ban({peer:?}, {for_:?})"),
             NetCommand::Subscribe(_) => formatter.write_str("Subscribe"),
         }
