@@ -66,7 +66,7 @@ async fn they_talk_over(listen: &str, seed: u8, part: &str) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn frames_travel_over_quic_and_within_the_process() {
     they_talk_over("/ip4/127.0.0.1/udp/0/quic-v1", 60, "quic-v1").await;
-    they_talk_over("/memory/706001", 62, "memory").await;
+    they_talk_over("/memory/0", 62, "memory").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
