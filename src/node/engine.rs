@@ -27,6 +27,7 @@ use super::home::Home;
 use super::net::{GossipId, NetCommand, NetEvent, limits::GOSSIP_BYTES_MAX};
 use super::storage::{HeadsFile, SledStore};
 use super::syncer::Syncer;
+use super::whereabouts::{self, Whereabouts};
 use crate::ledger::Refusal;
 use crate::model::DeviceKey;
 use crate::replica::{Answer, Input, Output, Query, Replica};
@@ -80,6 +81,8 @@ pub(super) struct Engine {
     pace: Option<Pace>,
     seal: Seal,
     net: Option<mpsc::Sender<NetCommand>>,
+    whereabouts: Option<Whereabouts>,
+    hints: Vec<NetCommand>,
     connected: BTreeSet<DeviceKey>,
     waiting: BTreeMap<u64, Waiting>,
     next_ticket: u64,
@@ -99,6 +102,7 @@ impl Engine {
         home: Home,
         pace: Option<Pace>,
         net: Option<mpsc::Sender<NetCommand>>,
+        whereabouts: Option<Whereabouts>,
         undurable: Arc<AtomicBool>,
     ) -> Engine {
         let seal = Seal::new(&replica.gossip_key());
@@ -108,6 +112,8 @@ impl Engine {
             pace,
             seal,
             net,
+            whereabouts,
+            hints: Vec::new(),
             connected: BTreeSet::new(),
             waiting: BTreeMap::new(),
             next_ticket: 0,
@@ -179,7 +185,10 @@ impl Engine {
                         break;
                     }
                 }
-                _ = tick.tick(), if idle => inputs.push(Input::Tick),
+                _ = tick.tick(), if idle => {
+                    inputs.push(Input::Tick);
+                    self.tell_whereabouts();
+                }
             }
             inputs.extend(asked.drain(..).map(|request| self.ticket(request)));
             inputs.extend(heard.drain(..).filter_map(|event| self.hear(event)));
@@ -321,6 +330,9 @@ impl Engine {
         match event {
             NetEvent::Connected { peer, .. } => {
                 self.connected.insert(peer);
+                if let Some(whereabouts) = &mut self.whereabouts {
+                    whereabouts.met(Instant::now());
+                }
                 Some(Input::Connected { peer })
             }
             NetEvent::Disconnected { peer } => {
@@ -329,6 +341,11 @@ impl Engine {
             }
             NetEvent::Frame { peer, frame } => Some(Input::Frame { peer, bytes: frame }),
             NetEvent::Gossip { id, from, bytes } => {
+                if let Some(told) = self.seal.open_whereabouts(&bytes) {
+                    let is_ours = self.hear_whereabouts(&told);
+                    self.judged.push((id, is_ours));
+                    return None;
+                }
                 let plain = self.seal.open(&bytes);
                 // Only what a device of the network sealed is handed on.
                 self.judged.push((id, plain.is_some()));
@@ -347,9 +364,29 @@ impl Engine {
         }
     }
 
+    /// Says where this device is, if it is time.
+    fn tell_whereabouts(&mut self) {
+        let told = self.whereabouts.as_mut().and_then(|whereabouts| whereabouts.tell(Instant::now()));
+        self.hints.extend(told.and_then(|told| self.seal.seal_whereabouts(&told)).map(NetCommand::Publish));
+    }
+
+    /// Someone said where a device is. Answers whether others should hear it, too.
+    fn hear_whereabouts(&mut self, told: &[u8]) -> bool {
+        let Some((peer, addresses)) = whereabouts::decode(told) else { return false };
+        let registry = self.replica.as_ref().map(Replica::registry);
+        if !registry.is_some_and(|known| known.member(&peer).is_some() && !known.is_revoked(&peer)) {
+            return false;
+        }
+        self.hints.push(NetCommand::Hint { peer, addresses });
+        true
+    }
+
     async fn let_out(&mut self, outputs: Vec<Output>, durable: bool) {
         for (id, accept) in std::mem::take(&mut self.judged) {
             self.tell(NetCommand::JudgeGossip { id, accept }).await;
+        }
+        for hint in std::mem::take(&mut self.hints) {
+            self.tell(hint).await;
         }
         for output in outputs {
             self.let_one_out(output, durable).await;

@@ -31,6 +31,7 @@ mod rescue;
 mod start;
 pub mod storage;
 mod syncer;
+mod whereabouts;
 
 pub use backup::{BackupError, backup_head, check_backup, restore};
 pub use changes::Changes;

@@ -17,9 +17,10 @@ use super::engine::{Engine, Pace};
 use super::gossip::topic;
 use super::handle::NodeHandle;
 use super::home::{Home, HomeError, RESTORING, Running};
-use super::net::{Multiaddr, NetCommand, NetConfig, NetError, NetEvent, NetHandle, spawn};
+use super::net::{Multiaddr, NetCommand, NetConfig, NetError, NetEvent, NetHandle, has_ipv6, spawn};
 use super::rescue::Rescue;
 use super::storage::SledStore;
+use super::whereabouts::Whereabouts;
 use crate::membership::Invitation;
 use crate::model::Timestamp;
 use crate::replica::{BootError, Founder, Identity, Input, JoinError, Joiner, Output, Replica, ReplicaError};
@@ -29,8 +30,10 @@ const REQUESTS_MAX: usize = 1_024;
 /// Network events that may wait for the engine: beyond it, peers wait.
 const EVENTS_MAX: usize = 256;
 /// Where a node listens unless told otherwise.
-const LISTEN_DEFAULT: [&str; 1] = ["/ip4/0.0.0.0/tcp/7071"];
-const LISTEN_ANY: [&str; 1] = ["/ip4/0.0.0.0/tcp/0"];
+const LISTEN_DEFAULT: [&str; 4] =
+    ["/ip4/0.0.0.0/tcp/7071", "/ip4/0.0.0.0/udp/7071/quic-v1", "/ip6/::/tcp/7071", "/ip6/::/udp/7071/quic-v1"];
+const LISTEN_ANY: [&str; 4] =
+    ["/ip4/0.0.0.0/tcp/0", "/ip4/0.0.0.0/udp/0/quic-v1", "/ip6/::/tcp/0", "/ip6/::/udp/0/quic-v1"];
 /// How long a joiner looks for its inviter.
 const JOIN_WAIT: Duration = Duration::from_secs(30);
 
@@ -245,7 +248,7 @@ pub fn open_offline(path: &Path) -> Result<Offline, NodeError> {
     let (_, events) = mpsc::channel(1);
     let (stop, stopped) = oneshot::channel();
     let undurable = Arc::new(AtomicBool::new(false));
-    let engine = Engine::new(replica, home, None, None, Arc::clone(&undurable));
+    let engine = Engine::new(replica, home, None, None, None, Arc::clone(&undurable));
     let changes = engine.changes();
     let thread = engine_thread(engine.run(asked, looked, events, stopped))?;
     Ok(Offline { node: NodeHandle::new(requests, looks, undurable, changes), credential, copied_from, stop, thread })
@@ -262,8 +265,14 @@ pub fn repair(path: &Path) -> Result<Option<Rescue>, NodeError> {
     Ok(rescue)
 }
 
-fn parse_all(addresses: &[&str]) -> Vec<Multiaddr> {
-    addresses.iter().filter_map(|address| address.parse().ok()).collect()
+/// Default listeners, without IPv6 where this host has none.
+fn listeners(addresses: &[&str]) -> Vec<Multiaddr> {
+    let has_ipv6 = has_ipv6();
+    if !has_ipv6 {
+        tracing::info!("this host has no IPv6, going on without it");
+    }
+    let usable = addresses.iter().filter(|address| has_ipv6 || !address.starts_with("/ip6/"));
+    usable.filter_map(|address| address.parse().ok()).collect()
 }
 
 /// Runs the node of a directory; where that is empty and `found` says how, founds a network first.
@@ -295,11 +304,11 @@ pub async fn run(path: &Path, options: RunOptions, found: Option<FoundOptions>) 
         address_book: Some(home.address_book()),
     };
     let net = if config.listen.is_empty() {
-        config.listen = parse_all(&LISTEN_DEFAULT);
+        config.listen = listeners(&LISTEN_DEFAULT);
         match spawn(config.clone(), events.clone()) {
             // Another node of this machine has the port: any other serves as well.
             Err(NetError::Listen { .. }) => {
-                config.listen = parse_all(&LISTEN_ANY);
+                config.listen = listeners(&LISTEN_ANY);
                 spawn(config, events)?
             }
             other => other?,
@@ -315,7 +324,9 @@ pub async fn run(path: &Path, options: RunOptions, found: Option<FoundOptions>) 
     let (looks, looked) = mpsc::channel(REQUESTS_MAX);
     let (stop, stopped) = oneshot::channel();
     let undurable = Arc::new(AtomicBool::new(false));
-    let engine = Engine::new(replica, home, Some(pace), Some(net.commands.clone()), Arc::clone(&undurable));
+    let whereabouts = Whereabouts::new(net.device, Arc::new(net.addresses()), tokio::time::Instant::now());
+    let commands = Some(net.commands.clone());
+    let engine = Engine::new(replica, home, Some(pace), commands, Some(whereabouts), Arc::clone(&undurable));
     let changes = engine.changes();
     let thread = engine_thread(engine.run(asked, looked, heard, stopped))?;
     let reachable = net.addresses();

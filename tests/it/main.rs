@@ -52,6 +52,7 @@ mod mutations;
 #[cfg(feature = "node")]
 mod net;
 #[cfg(feature = "node")]
+mod net_addresses;
 mod net_hostile;
 mod orders;
 #[cfg(feature = "node")]

@@ -7,20 +7,23 @@ use std::io;
 
 use libp2p::allow_block_list::{self, BlockedPeers};
 use libp2p::connection_limits::{self, ConnectionLimits};
-use libp2p::core::transport::ListenerId;
+use libp2p::core::muxing::StreamMuxerBox;
+use libp2p::core::transport::{Boxed, ListenerId, MemoryTransport, Transport};
+use libp2p::core::upgrade::Version;
 use libp2p::gossipsub::{self, MessageAuthenticity, MessageId, ValidationMode};
 use libp2p::identity::Keypair;
 use libp2p::swarm::NetworkBehaviour;
 use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::swarm::behaviour::{FromSwarm, NewListenAddr};
-use libp2p::{Multiaddr, PeerId, Swarm, SwarmBuilder, identify, mdns, noise, tcp, yamux};
+use libp2p::{Multiaddr, PeerId, Swarm, SwarmBuilder, identify, mdns, noise, quic, tcp, yamux};
 use tracing::warn;
 
 use super::error::NetError;
 use super::frames;
 use super::limits::{
-    GOSSIP_BYTES_MAX, GOSSIP_QUEUE_MAX, HANDSHAKE_MAX, IDLE_CONNECTION, INCOMING_MAX, MDNS_QUERY_INTERVAL, PENDING_MAX,
-    PER_PEER_MAX, STREAMS_NEGOTIATING_MAX, YAMUX_STREAMS_MAX,
+    GOSSIP_BYTES_MAX, GOSSIP_QUEUE_MAX, HANDSHAKE_MAX, HEARTBEAT, IDLE_CONNECTION, INCOMING_MAX, MDNS_QUERY_INTERVAL,
+    PENDING_MAX, PER_PEER_MAX, QUIC_CONNECTION_BYTES_MAX, QUIC_STREAM_BYTES_MAX, QUIC_STREAMS_MAX, SILENCE_MAX,
+    STREAMS_NEGOTIATING_MAX, YAMUX_STREAMS_MAX,
 };
 
 /// What identify says we speak.
@@ -73,6 +76,9 @@ pub(super) fn build_swarm(keypair: Keypair, with_mdns: bool) -> Result<Swarm<Beh
         .with_tokio()
         .with_tcp(tcp::Config::default().nodelay(true), noise::Config::new, muxer)
         .map_err(|error| setup(error.to_string()))?
+        .with_quic_config(bounded_quic)
+        .with_other_transport(move |keypair| in_memory(keypair, muxer()))
+        .map_err(|error| setup(error.to_string()))?
         .with_behaviour(|_| behaviour)
         // The behaviour exists already, so this step has no way to fail.
         .map_err(|error| setup(error.to_string()))?
@@ -83,6 +89,29 @@ pub(super) fn build_swarm(keypair: Keypair, with_mdns: bool) -> Result<Swarm<Beh
         })
         .with_connection_timeout(HANDSHAKE_MAX);
     Ok(builder.build())
+}
+
+/// QUIC with our own bounds: the library would let one peer make us hold fifteen megabytes.
+fn bounded_quic(mut config: quic::Config) -> quic::Config {
+    config.handshake_timeout = HANDSHAKE_MAX;
+    config.max_concurrent_stream_limit = QUIC_STREAMS_MAX;
+    config.max_stream_data = QUIC_STREAM_BYTES_MAX;
+    config.max_connection_data = QUIC_CONNECTION_BYTES_MAX;
+    // The library's five seconds would cost a phone its battery and its data; ours are those of a heartbeat.
+    config.keep_alive_interval = HEARTBEAT;
+    config.max_idle_timeout = u32::try_from(SILENCE_MAX.as_millis()).unwrap_or(u32::MAX);
+    config
+}
+
+/// What the builder of the swarm takes as an error of a transport.
+type SetupError = Box<dyn std::error::Error + Send + Sync>;
+
+/// `/memory/<number>`: connections within this process, for tests and measurements with many nodes. No other process
+/// can use it, and no address of it that a peer tells is dialled (`keys::is_dialable`).
+fn in_memory(keypair: &Keypair, muxer: yamux::Config) -> Result<Boxed<(PeerId, StreamMuxerBox)>, SetupError> {
+    let noise = noise::Config::new(keypair)?;
+    let upgraded = MemoryTransport::default().upgrade(Version::V1).authenticate(noise).multiplex(muxer);
+    Ok(upgraded.map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer))).boxed())
 }
 
 fn gossip() -> Result<gossipsub::Behaviour, String> {

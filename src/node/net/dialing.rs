@@ -5,6 +5,7 @@
 //! | `Configured` | the configuration | always |
 //! | `Trusted` | the address book, `Trust` | always |
 //! | `Asked` | `Dial` | until it was met and lost, or failed [`ASKED_TRIES_MAX`] times |
+//! | `Told` | `Hint` | as `Asked`; dialled only while there are few peers |
 //! | `Discovered` | mDNS | until its record expires or a newer find needs the place |
 //!
 //! A target with a device is one peer with its addresses; one without is a single address whose key is not known
@@ -18,7 +19,7 @@ use libp2p::swarm::ConnectionId;
 
 use super::limits::{
     ASKED_TRIES_MAX, BACKOFF_MAX, BACKOFF_MIN, DISCOVERED_DIALS_MAX, DISCOVERED_MAX, PEER_ADDRESSES_MAX,
-    TARGETS_GIVEN_MAX,
+    TARGETS_GIVEN_MAX, TOLD_MAX,
 };
 use crate::model::DeviceKey;
 
@@ -28,6 +29,7 @@ pub(super) enum Origin {
     Configured,
     Trusted,
     Asked,
+    Told,
     Discovered,
 }
 
@@ -106,7 +108,13 @@ impl Dialing {
             None => target.device.is_none() && target.addresses == addresses,
         });
         if let Some(target) = known {
-            if origin < target.origin || target.origin == Origin::Trusted {
+            if origin == Origin::Told && target.origin < Origin::Told {
+                // Anyone of the network may lie about another: half of the places stay with what is known better.
+                let known = target.addresses.iter().take(PEER_ADDRESSES_MAX / 2).cloned().collect::<Vec<_>>();
+                let told = addresses.iter().filter(|address| !known.contains(address));
+                let rest = target.addresses.iter().skip(known.len()).filter(|address| !addresses.contains(address));
+                target.addresses = known.iter().chain(told).chain(rest).cloned().collect();
+            } else if origin < target.origin || target.origin == Origin::Trusted {
                 // What comes from a better source goes before what is known already.
                 let mut merged = addresses.to_vec();
                 merged.extend(target.addresses.iter().filter(|known| !addresses.contains(known)).cloned());
@@ -139,6 +147,7 @@ impl Dialing {
             // The address book is bounded itself.
             Origin::Trusted => true,
             Origin::Configured | Origin::Asked => count < TARGETS_GIVEN_MAX,
+            Origin::Told => count < TOLD_MAX,
             Origin::Discovered if count < DISCOVERED_MAX => true,
             // In a storm of false finds, those that failed make room, so that a real one gets its turn.
             Origin::Discovered => {
@@ -162,9 +171,16 @@ impl Dialing {
         });
     }
 
-    /// Up to `max` dials that are due, the best origins first. `is_excluded` names peers that are connected or
+    /// Up to `max` dials that are due, the best origins first. Those only told of are dialled where `wants_more` peers.
+    /// `is_excluded` names peers that are connected or
     /// banned. Each dial must be answered by [`Dialing::started`].
-    pub(super) fn due(&self, now: Instant, max: usize, is_excluded: impl Fn(&DeviceKey) -> bool) -> Vec<Dial> {
+    pub(super) fn due(
+        &self,
+        now: Instant,
+        max: usize,
+        wants_more: bool,
+        is_excluded: impl Fn(&DeviceKey) -> bool,
+    ) -> Vec<Dial> {
         let in_flight: Vec<DeviceKey> =
             self.targets.values().filter(|target| target.is_dialing()).filter_map(Target::peer).collect();
         let finds = |target: &&Target| target.origin == Origin::Discovered && target.is_dialing();
@@ -173,7 +189,8 @@ impl Dialing {
         for (id, target) in &self.targets {
             let State::Waiting { until } = target.state else { continue };
             let excluded = target.peer().is_some_and(|peer| is_excluded(&peer) || in_flight.contains(&peer));
-            if until <= now && !excluded && !target.addresses.is_empty() {
+            let wanted = wants_more || target.origin != Origin::Told;
+            if until <= now && wanted && !excluded && !target.addresses.is_empty() {
                 due.push((target.origin, until, *id));
             }
         }
@@ -216,7 +233,7 @@ impl Dialing {
         target.state = State::Waiting { until: now + backoff(target.failures - 1, jitter) };
         let failure =
             Failure { origin: target.origin, device: target.device, address: target.addresses.first().cloned() };
-        if target.origin == Origin::Asked && target.failures >= ASKED_TRIES_MAX {
+        if matches!(target.origin, Origin::Asked | Origin::Told) && target.failures >= ASKED_TRIES_MAX {
             self.targets.remove(&id);
         }
         Some(failure)
@@ -313,20 +330,20 @@ mod tests {
         dialing.add(Origin::Configured, None, &address(1), now);
         for (failure, wait) in [1, 2, 4, 8].into_iter().enumerate() {
             let at = now + Duration::from_secs(100 * failure as u64);
-            let dial = dialing.due(at, 9, nobody).pop().expect("due");
+            let dial = dialing.due(at, 9, true, nobody).pop().expect("due");
             let connection = ConnectionId::new_unchecked(failure);
             dialing.started(dial.target, connection);
-            assert_eq!(dialing.due(at, 9, nobody), [], "one dial at a time");
+            assert_eq!(dialing.due(at, 9, true, nobody), [], "one dial at a time");
             assert!(dialing.failed(connection, at, 0).is_some());
-            assert_eq!(dialing.due(at + Duration::from_millis(wait * 1000 - 1), 9, nobody), []);
-            assert_eq!(dialing.due(at + Duration::from_secs(wait), 9, nobody).len(), 1);
+            assert_eq!(dialing.due(at + Duration::from_millis(wait * 1000 - 1), 9, true, nobody), []);
+            assert_eq!(dialing.due(at + Duration::from_secs(wait), 9, true, nobody).len(), 1);
         }
         let connection = ConnectionId::new_unchecked(99);
         dialing.started(0, connection);
         dialing.connected(connection, device(1), now);
-        assert_eq!(dialing.due(now, 9, |peer| *peer == device(1)), [], "connected, by the key that was met");
+        assert_eq!(dialing.due(now, 9, true, |peer| *peer == device(1)), [], "connected, by the key that was met");
         dialing.disconnected(device(1), true, now, 0);
-        assert_eq!(dialing.due(now + BACKOFF_MIN, 9, nobody).len(), 1);
+        assert_eq!(dialing.due(now + BACKOFF_MIN, 9, true, nobody).len(), 1);
     }
 
     #[test]
@@ -339,7 +356,7 @@ mod tests {
         assert_eq!(dialing.targets.len(), DISCOVERED_MAX);
         dialing.add(Origin::Configured, Some(device(20_000)), &address(2), now + Duration::from_secs(1));
         let later = now + Duration::from_secs(2);
-        let dials = dialing.due(later, 1000, nobody);
+        let dials = dialing.due(later, 1000, true, nobody);
         assert_eq!(dials[0].device, Some(device(20_000)));
         assert_eq!(dials.len(), 1 + DISCOVERED_DIALS_MAX);
         // A find that failed makes room for a new one.
@@ -358,7 +375,7 @@ mod tests {
         dialing.add(Origin::Configured, None, &address(1), now);
         dialing.started(0, ConnectionId::new_unchecked(1));
         dialing.reached_ourselves(ConnectionId::new_unchecked(1));
-        assert_eq!(dialing.due(now, 9, nobody), []);
+        assert_eq!(dialing.due(now, 9, true, nobody), []);
     }
 
     #[test]
@@ -368,10 +385,33 @@ mod tests {
         dialing.add(Origin::Asked, None, &address(1), now);
         for attempt in 0..ASKED_TRIES_MAX as usize {
             now += BACKOFF_MAX;
-            let dial = dialing.due(now, 9, nobody).pop().expect("due");
+            let dial = dialing.due(now, 9, true, nobody).pop().expect("due");
             dialing.started(dial.target, ConnectionId::new_unchecked(attempt));
             dialing.failed(ConnectionId::new_unchecked(attempt), now, 0);
         }
-        assert_eq!(dialing.due(now + BACKOFF_MAX, 9, nobody), []);
+        assert_eq!(dialing.due(now + BACKOFF_MAX, 9, true, nobody), []);
+    }
+
+    #[test]
+    fn what_was_only_told_stands_behind_what_is_known_and_is_dialled_by_who_has_few_peers() {
+        let now = instant();
+        let mut dialing = Dialing::new(device(OWN));
+        dialing.add(Origin::Told, Some(device(1)), &address(1), now);
+        assert_eq!(dialing.due(now, 9, false, nobody), []);
+        assert_eq!(dialing.due(now, 9, true, nobody).len(), 1);
+        for port in 1..20 {
+            dialing.add(Origin::Trusted, Some(device(2)), &address(port), now);
+        }
+        let lies: Vec<Multiaddr> = (100..120).flat_map(address).collect();
+        dialing.add(Origin::Told, Some(device(2)), &lies, now);
+        let dials = dialing.due(now, 9, false, nobody);
+        assert_eq!(dials.len(), 1);
+        let known: Vec<Multiaddr> = (16..20).rev().flat_map(address).collect();
+        assert_eq!(dials[0].addresses[..PEER_ADDRESSES_MAX / 2], known, "half of the places cannot be taken");
+        assert_eq!(dials[0].addresses.len(), PEER_ADDRESSES_MAX);
+        for number in 10..10_000 {
+            dialing.add(Origin::Told, Some(device(number)), &address(1), now);
+        }
+        assert_eq!(dialing.targets.len(), 1 + TOLD_MAX);
     }
 }

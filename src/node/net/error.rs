@@ -14,8 +14,11 @@ pub enum NetError {
     /// The secret key is unusable.
     #[error("the device's secret key is not usable")]
     SecretKey,
-    /// The address is no plain TCP address (`/ip4/../tcp/..` or `/ip6/../tcp/..`).
-    #[error("cannot listen on {address}: only /ip4/<ip>/tcp/<port> and /ip6/<ip>/tcp/<port> are possible")]
+    /// The address is neither plain TCP (`/ip4/../tcp/..`, `/ip6/../tcp/..`) nor QUIC (`../udp/../quic-v1`).
+    #[error(
+        "cannot listen on {address}: only /ip4/<ip>/tcp/<port> and /ip4/<ip>/udp/<port>/quic-v1, or the same with \
+         /ip6/<ip>, are possible"
+    )]
     ListenAddress {
         /// The address as it was given.
         address: Multiaddr,

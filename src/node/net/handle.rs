@@ -1,8 +1,9 @@
 //! Starting a network, and the handle that its owner keeps.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use std::sync::Arc;
 
+use libp2p::core::transport::ListenerId;
 use libp2p::identity::Keypair;
 use libp2p::multiaddr::Protocol;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -10,7 +11,7 @@ use tokio::task::JoinHandle;
 
 use super::behaviour::build_swarm;
 use super::counters::Counters;
-use super::keys::device_of;
+use super::keys::{device_of, is_loopback, is_of_the_link};
 use super::limits::{COMMANDS_PENDING_MAX, INTERFACES_WAIT, LISTEN_WAIT};
 use super::network::Network;
 use super::{DeviceKey, Multiaddr, NetCommand, NetConfig, NetCounters, NetError, NetEvent};
@@ -20,8 +21,8 @@ use super::{DeviceKey, Multiaddr, NetCommand, NetConfig, NetCounters, NetError, 
 pub(super) struct Listening {
     /// Listeners that have not reported an address yet.
     pub(super) waiting: usize,
-    /// Real addresses, each ending in our `/p2p/` key.
-    pub(super) addresses: Vec<Multiaddr>,
+    /// Real addresses, each ending in our `/p2p/` key, with the place of their listener in the order given.
+    pub(super) addresses: Vec<(usize, Multiaddr)>,
     /// Why a listener closed before it had an address.
     pub(super) failed: Option<String>,
 }
@@ -43,6 +44,23 @@ pub struct NetHandle {
     task: JoinHandle<()>,
 }
 
+impl Listening {
+    /// The addresses in the order in which their listeners were given; of one listener, those of this machine alone
+    /// last, since no other device can use them.
+    pub(super) fn in_order(&self) -> Vec<Multiaddr> {
+        let mut addresses: Vec<_> = self.addresses.iter().filter(|(_, address)| !is_of_the_link(address)).collect();
+        addresses.sort_by_key(|(place, address)| (*place, is_loopback(address)));
+        addresses.into_iter().map(|(_, address)| address.clone()).collect()
+    }
+
+    /// The same for others: those of this machine alone stand behind all that others can use.
+    fn for_others(&self) -> Vec<Multiaddr> {
+        let mut addresses = self.in_order();
+        addresses.sort_by_key(is_loopback);
+        addresses
+    }
+}
+
 impl NetHandle {
     /// Waits until every listener has a real address, and returns those known by then, each ending in our `/p2p/`
     /// key. Returns at once when they are known already.
@@ -62,17 +80,17 @@ impl NetHandle {
             return Err(NetError::ListenerClosed { reason });
         }
         if !self.everywhere {
-            return Ok(state.addresses);
+            return Ok(state.in_order());
         }
         // A listener on all interfaces tells of them one after the other, and never that it is done.
         while let Ok(Ok(())) = tokio::time::timeout(INTERFACES_WAIT, listening.changed()).await {}
-        Ok(listening.borrow().addresses.clone())
+        Ok(listening.borrow().for_others())
     }
 
     /// Tells, whenever it is asked, where this device can be reached at that moment: interfaces come and go.
     pub fn addresses(&self) -> impl Fn() -> Vec<Multiaddr> + Send + Sync + 'static + use<> {
         let listening = self.listening.clone();
-        move || listening.borrow().addresses.clone()
+        move || listening.borrow().in_order()
     }
 
     /// Totals since the start.
@@ -116,15 +134,31 @@ pub fn spawn(config: NetConfig, events: mpsc::Sender<NetEvent>) -> Result<NetHan
         listeners.push(listener);
     }
 
-    let is_everywhere =
-        |address: &Multiaddr| socket_address(address).is_some_and(|socket| socket.ip().is_unspecified());
-    let everywhere = config.listen.iter().any(is_everywhere);
+    let places: Vec<Place> = config.listen.iter().filter_map(place).collect();
+    let everywhere = places.iter().any(Place::is_everywhere);
+    // One that may never tell an address is waited for only where there is no other.
+    let some_tell = places.iter().any(|place| !place.may_be_nowhere());
+    let waiting: Vec<ListenerId> = listeners
+        .iter()
+        .zip(&places)
+        .filter(|(_, place)| !some_tell || !place.may_be_nowhere())
+        .map(|(listener, _)| *listener)
+        .collect();
     let (commands, commands_taken) = mpsc::channel(COMMANDS_PENDING_MAX);
-    let (listening_told, listening) = watch::channel(Listening { waiting: listeners.len(), ..Listening::default() });
+    let (listening_told, listening) = watch::channel(Listening { waiting: waiting.len(), ..Listening::default() });
     let (stop, stopped) = oneshot::channel();
     let counters = Arc::new(Counters::default());
-    let network =
-        Network::new(config, swarm, listeners, device, events, commands_taken, listening_told, counters.clone());
+    let network = Network::new(
+        config,
+        swarm,
+        listeners,
+        waiting,
+        device,
+        events,
+        commands_taken,
+        listening_told,
+        counters.clone(),
+    );
     let task = tokio::spawn(network.run(stopped));
     Ok(NetHandle {
         peer_id: peer.to_string(),
@@ -141,22 +175,50 @@ pub fn spawn(config: NetConfig, events: mpsc::Sender<NetEvent>) -> Result<NetHan
 /// Finds out whether an address is usable. libp2p shares ports between sockets so that dials can come from the
 /// listening port; the system would let a second node listen on the same port and halve the connections of both.
 fn try_bind(address: &Multiaddr) -> Result<(), NetError> {
-    let socket = socket_address(address).ok_or_else(|| NetError::ListenAddress { address: address.clone() })?;
-    match TcpListener::bind(socket) {
-        Ok(_) => Ok(()),
-        Err(source) => Err(NetError::Listen { address: address.clone(), source }),
+    let place = place(address).ok_or_else(|| NetError::ListenAddress { address: address.clone() })?;
+    let bound = match place {
+        Place::Tcp(socket) => TcpListener::bind(socket).map(drop),
+        Place::Quic(socket) => UdpSocket::bind(socket).map(drop),
+        // Within this process; taken twice, the transport says so.
+        Place::Memory => Ok(()),
+    };
+    bound.map_err(|source| NetError::Listen { address: address.clone(), source })
+}
+
+/// Whether this host has IPv6 at all. Where it has none, a node listens without it.
+pub fn has_ipv6() -> bool {
+    UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)).is_ok()
+}
+
+/// What a listening address means.
+enum Place {
+    Tcp(SocketAddr),
+    Quic(SocketAddr),
+    Memory,
+}
+
+impl Place {
+    fn is_everywhere(&self) -> bool {
+        matches!(self, Place::Tcp(socket) | Place::Quic(socket) if socket.ip().is_unspecified())
+    }
+
+    /// All IPv6 interfaces, of which there may be none, and then nothing is ever told about them.
+    fn may_be_nowhere(&self) -> bool {
+        self.is_everywhere() && matches!(self, Place::Tcp(socket) | Place::Quic(socket) if socket.is_ipv6())
     }
 }
 
-fn socket_address(address: &Multiaddr) -> Option<SocketAddr> {
+fn place(address: &Multiaddr) -> Option<Place> {
     let mut parts = address.iter();
     let ip = match parts.next()? {
         Protocol::Ip4(ip) => ip.into(),
         Protocol::Ip6(ip) => ip.into(),
+        Protocol::Memory(_) if parts.next().is_none() => return Some(Place::Memory),
         _ => return None,
     };
-    match (parts.next()?, parts.next()) {
-        (Protocol::Tcp(port), None) => Some(SocketAddr::new(ip, port)),
+    match (parts.next()?, parts.next(), parts.next()) {
+        (Protocol::Tcp(port), None, None) => Some(Place::Tcp(SocketAddr::new(ip, port))),
+        (Protocol::Udp(port), Some(Protocol::QuicV1), None) => Some(Place::Quic(SocketAddr::new(ip, port))),
         _ => None,
     }
 }

@@ -42,16 +42,28 @@ pub(super) fn split_peer(mut address: Multiaddr) -> (Multiaddr, Option<PeerId>) 
     }
 }
 
-/// Whether an address heard from someone else is worth dialling: plain TCP to a definite IP address.
+/// Whether an address heard from someone else is worth dialling: plain TCP or QUIC to a definite IP address.
+///
+/// An IPv6 address of the link alone (`fe80::/10`) is not: it means nothing without the interface, which no address
+/// names.
 pub(super) fn is_dialable(address: &Multiaddr) -> bool {
     let mut parts = address.iter();
     let host_is_definite = match parts.next() {
         Some(Protocol::Ip4(ip)) => !ip.is_unspecified() && !ip.is_multicast() && !ip.is_broadcast(),
-        Some(Protocol::Ip6(ip)) => !ip.is_unspecified() && !ip.is_multicast(),
+        Some(Protocol::Ip6(ip)) => !ip.is_unspecified() && !ip.is_multicast() && !ip.is_unicast_link_local(),
         _ => false,
     };
-    let port_is_definite = matches!(parts.next(), Some(Protocol::Tcp(port)) if port != 0);
+    let port_is_definite = match (parts.next(), parts.next()) {
+        (Some(Protocol::Tcp(port)), None) => port != 0,
+        (Some(Protocol::Udp(port)), Some(Protocol::QuicV1)) => port != 0,
+        _ => false,
+    };
     host_is_definite && port_is_definite && parts.next().is_none() && address.len() <= ADDRESS_BYTES_MAX
+}
+
+/// Whether an address means one link only (`fe80::/10`), which is of no use without the name of the interface.
+pub(super) fn is_of_the_link(address: &Multiaddr) -> bool {
+    matches!(address.iter().next(), Some(Protocol::Ip6(ip)) if ip.is_unicast_link_local())
 }
 
 /// Whether an address means this machine only.
@@ -85,7 +97,13 @@ mod tests {
     fn addresses_are_judged() {
         let cases = [
             ("/ip4/192.168.1.7/tcp/4001", true),
-            ("/ip6/fe80::1/tcp/4001", true),
+            ("/ip6/fd00::1/tcp/4001", true),
+            ("/ip6/fe80::1/tcp/4001", false),
+            ("/ip4/192.168.1.7/udp/4001/quic-v1", true),
+            ("/ip6/fd00::1/udp/4001/quic-v1", true),
+            ("/ip4/192.168.1.7/udp/0/quic-v1", false),
+            ("/ip4/192.168.1.7/udp/4001/quic-v1/ws", false),
+            ("/memory/7", false),
             ("/ip4/0.0.0.0/tcp/4001", false),
             ("/ip4/192.168.1.7/tcp/0", false),
             ("/ip4/192.168.1.7/udp/4001", false),

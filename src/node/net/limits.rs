@@ -40,6 +40,16 @@ pub(super) const STREAMS_INBOUND_MAX: u32 = 8;
 /// Streams of one connection, all protocols: ours, gossip, identify, with room to spare.
 pub(super) const YAMUX_STREAMS_MAX: usize = 32;
 
+/// The same for a connection over QUIC, where the transport counts them itself.
+pub(super) const QUIC_STREAMS_MAX: u32 = 32;
+
+/// What a QUIC peer may send on one stream before we have read it: one of the largest frames.
+pub(super) const QUIC_STREAM_BYTES_MAX: u32 = 1 << 20;
+
+/// What a QUIC peer may send on all streams of a connection before we have read it: at [`INCOMING_MAX`] connections,
+/// half a gigabyte at the very worst, from peers that all are hostile.
+pub(super) const QUIC_CONNECTION_BYTES_MAX: u32 = 4 << 20;
+
 /// Inbound streams of one connection that are still being negotiated.
 pub(super) const STREAMS_NEGOTIATING_MAX: usize = 16;
 
@@ -106,6 +116,13 @@ pub(super) const DISCOVERED_MAX: usize = 256;
 /// started afresh.
 pub(super) const MDNS_RECORDS_MAX: usize = 1024;
 
+/// Devices kept of which another device only told where they are. As many as the address book holds.
+pub(super) const TOLD_MAX: usize = 256;
+
+/// Below this many peers, devices that were only told of are dialled. More keep a network together no better, and
+/// each costs a phone its heartbeats.
+pub(super) const PEERS_WANTED: usize = 8;
+
 /// mDNS query interval. The library's five minutes are longer than people wait.
 pub(super) const MDNS_QUERY_INTERVAL: Duration = Duration::from_secs(30);
 
@@ -113,10 +130,10 @@ pub(super) const MDNS_QUERY_INTERVAL: Duration = Duration::from_secs(30);
 pub(super) const BOOK_PEERS_MAX: usize = 256;
 
 /// Addresses kept of one peer.
-pub(super) const PEER_ADDRESSES_MAX: usize = 8;
+pub const PEER_ADDRESSES_MAX: usize = 8;
 
 /// Longest address kept, in bytes of its binary form.
-pub(super) const ADDRESS_BYTES_MAX: usize = 128;
+pub const ADDRESS_BYTES_MAX: usize = 128;
 
 /// Largest address book read: what [`BOOK_PEERS_MAX`] and [`PEER_ADDRESSES_MAX`] can need, rounded up.
 pub(super) const BOOK_BYTES_MAX: u64 = 1 << 20;

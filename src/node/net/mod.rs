@@ -43,7 +43,7 @@ use libp2p::gossipsub::MessageId;
 
 pub use self::counters::NetCounters;
 pub use self::error::NetError;
-pub use self::handle::{NetHandle, spawn};
+pub use self::handle::{NetHandle, has_ipv6, spawn};
 use crate::model::DeviceKey;
 
 /// How a network is set up.
@@ -51,7 +51,8 @@ use crate::model::DeviceKey;
 pub struct NetConfig {
     /// The device's Ed25519 seed. The device's key is its network identity.
     pub secret_key: [u8; 32],
-    /// Where to listen: `/ip4/../tcp/..` or `/ip6/../tcp/..`, port 0 for any free one.
+    /// Where to listen: `/ip4/../tcp/..`, `/ip4/../udp/../quic-v1` or the same with `/ip6/..`, port 0 for any free
+    /// one; within this process also `/memory/..`.
     pub listen: Vec<Multiaddr>,
     /// Peers always dialled, with or without their key (`/p2p/..`) at the end.
     pub peers: Vec<Multiaddr>,
@@ -117,6 +118,14 @@ pub enum NetCommand {
         /// Whom.
         peer: DeviceKey,
     },
+    /// A device of ours may be at these addresses: someone said so. They stand behind what is known, and are tried
+    /// while we have few peers.
+    Hint {
+        /// Who.
+        peer: DeviceKey,
+        /// Where, perhaps.
+        addresses: Vec<Multiaddr>,
+    },
     /// Ends the session, and neither dials nor accepts the peer within that time.
     Ban {
         /// Whom.
@@ -137,6 +146,7 @@ impl fmt::Debug for NetCommand {
             NetCommand::JudgeGossip { accept, .. } => write!(formatter, "JudgeGossip({accept})"),
             NetCommand::Dial { addresses } => write!(formatter, "Dial({addresses:?})"),
             NetCommand::Trust { peer } => write!(formatter, "Trust({peer:?})"),
+            NetCommand::Hint { peer, addresses } => write!(formatter, "Hint({peer:?}, {addresses:?})"),
             NetCommand::Ban { peer, for_ } => write!(formatter, "Ban({peer:?}, {for_:?})"),
             NetCommand::Subscribe(_) => formatter.write_str("Subscribe"),
         }

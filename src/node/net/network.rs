@@ -22,8 +22,10 @@ use super::behaviour::Behaviour;
 use super::counters::Counters;
 use super::dialing::{Dialing, Origin};
 use super::handle::Listening;
-use super::keys::{device_of, peer_of, split_peer};
-use super::limits::{DIALS_PER_TICK, EVENTS_PENDING_MAX, GOSSIP_BYTES_MAX, REPORTS_PENDING_MAX, TICK};
+use super::keys::{device_of, is_dialable, peer_of, split_peer};
+use super::limits::{
+    DIALS_PER_TICK, EVENTS_PENDING_MAX, GOSSIP_BYTES_MAX, PEER_ADDRESSES_MAX, PEERS_WANTED, REPORTS_PENDING_MAX, TICK,
+};
 use super::session::{Report, Session};
 use super::streams::PushError;
 use super::{DeviceKey, Multiaddr, NetCommand, NetConfig, NetEvent};
@@ -51,6 +53,8 @@ pub(super) struct Network {
     pub(super) bans: Bans,
     book: AddressBook,
     book_writer: Option<BookWriter>,
+    /// In the order given.
+    pub(super) listeners: Vec<ListenerId>,
     pub(super) listeners_waiting: Vec<ListenerId>,
     pub(super) listening: watch::Sender<Listening>,
     topic: Option<IdentTopic>,
@@ -64,6 +68,7 @@ impl Network {
         config: NetConfig,
         swarm: Swarm<Behaviour>,
         listeners: Vec<ListenerId>,
+        listeners_waiting: Vec<ListenerId>,
         own: DeviceKey,
         events: mpsc::Sender<NetEvent>,
         commands: mpsc::Receiver<NetCommand>,
@@ -86,7 +91,8 @@ impl Network {
             bans: Bans::default(),
             book,
             book_writer: config.address_book.map(BookWriter::start),
-            listeners_waiting: listeners,
+            listeners,
+            listeners_waiting,
             listening,
             topic: None,
             counters,
@@ -171,6 +177,11 @@ impl Network {
             }
             NetCommand::Dial { addresses } => self.add_targets(Origin::Asked, addresses),
             NetCommand::Trust { peer } => self.trust(peer),
+            NetCommand::Hint { peer, addresses } => {
+                let bare = addresses.into_iter().map(|address| split_peer(address).0);
+                let usable: Vec<Multiaddr> = bare.filter(is_dialable).take(PEER_ADDRESSES_MAX).collect();
+                self.dialing.add(Origin::Told, Some(peer), &usable, instant());
+            }
             NetCommand::Ban { peer, for_ } => {
                 let Some(peer_id) = peer_of(&peer) else { return };
                 info!(%peer, seconds = for_.as_secs(), "peer banned");
@@ -287,7 +298,8 @@ impl Network {
         self.end_useless_sessions(now).await;
         let excluded = |device: &DeviceKey| self.sessions.contains_key(device) || self.bans.contains(device);
         let listening: Vec<Multiaddr> = self.swarm.listeners().cloned().collect();
-        for mut dial in self.dialing.due(now, DIALS_PER_TICK, excluded) {
+        let wants_more = self.sessions.len() < PEERS_WANTED;
+        for mut dial in self.dialing.due(now, DIALS_PER_TICK, wants_more, excluded) {
             // From our own port to our own port TCP would meet itself, and no handshake would ever tell.
             dial.addresses.retain(|address| !listening.contains(address));
             let Some(first) = dial.addresses.first().cloned() else {

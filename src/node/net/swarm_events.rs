@@ -34,16 +34,17 @@ impl Network {
                 info!(%address, "listening");
                 self.listeners_waiting.retain(|waiting| *waiting != listener_id);
                 let waiting = self.listeners_waiting.len();
+                let place = self.listeners.iter().position(|known| *known == listener_id).unwrap_or(usize::MAX);
                 self.listening.send_modify(|state| {
                     state.waiting = waiting;
-                    state.addresses.push(address.clone());
+                    state.addresses.push((place, address.clone()));
                 });
                 self.tell(NetEvent::Listening(address));
             }
             SwarmEvent::ExpiredListenAddr { address, .. } => {
                 let address = self.with_own_peer(address);
                 debug!(%address, "no longer listening");
-                self.listening.send_modify(|state| state.addresses.retain(|known| *known != address));
+                self.listening.send_modify(|state| state.addresses.retain(|(_, known)| *known != address));
             }
             SwarmEvent::ListenerClosed { listener_id, addresses, reason } => {
                 let error = reason.err().map_or_else(|| "closed".to_string(), |error| error.to_string());
