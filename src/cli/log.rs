@@ -21,4 +21,20 @@ pub(super) fn begin(format: LogFormat, filter: &str) {
     if begun.is_err() {
         tracing::debug!("logging had begun already");
     }
+    hush_foreign_panics();
+}
+
+/// Panics of libraries that read foreign bytes are caught where they are called, and are no news: whoever sends such
+/// bytes on purpose would fill the log, a backtrace each.
+fn hush_foreign_panics() {
+    const CAUGHT: [&str; 3] = ["/automerge-", "/hexane-", "/sled-"];
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let place = panic.location().map(std::panic::Location::file).unwrap_or_default();
+        if CAUGHT.iter().any(|library| place.contains(library)) {
+            tracing::debug!(place, "a library panicked over foreign bytes");
+        } else {
+            usual(panic);
+        }
+    }));
 }

@@ -61,8 +61,11 @@ impl fmt::Display for Damage {
     }
 }
 
-/// The logs of a store by their numbers in it, each with its head, and what is wrong with them.
-pub(super) fn take_stock(store: &impl Store) -> Result<(BTreeMap<u32, (LogId, Head)>, Damage), ReplicaError> {
+/// The logs of a store by their numbers in it, each with its head.
+pub(super) type Stock = BTreeMap<u32, (LogId, Head)>;
+
+/// The logs of a store, and what is wrong with them.
+pub(super) fn take_stock(store: &impl Store) -> Result<(Stock, Damage), ReplicaError> {
     let mut damage = Damage::default();
     let mut logs = BTreeMap::new();
     scan(store, keys::LOG, |key, value| {

@@ -50,9 +50,12 @@ fn flags_win_over_the_environment_over_the_file_over_what_is_usual() {
     assert_eq!(of(&given, "peer")["origin"], "environment");
 }
 
+/// The file, the environment, and a fact that the refusal states with its value.
+type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str, &'a str);
+
 #[test]
 fn a_setting_that_is_none_is_named_and_nothing_is_started() {
-    let table: [(&str, &[(&str, &str)], &str, &str); 7] = [
+    let table: [Case<'_>; 7] = [
         ("mdns = true\nhttpp = \"x\"\n", &[], "line", "2"),
         ("mdns = \"non\"\n", &[], "line", "1"),
         ("http = ", &[], "line", "1"),
