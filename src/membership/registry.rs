@@ -68,6 +68,7 @@ pub struct Registry {
     founding: Option<(Founding, Origin)>,
     members: BTreeMap<DeviceKey, Member>,
     revoked: BTreeSet<DeviceKey>,
+    admitted: u64,
 }
 
 impl Registry {
@@ -79,6 +80,7 @@ impl Registry {
             founding: None,
             members: BTreeMap::new(),
             revoked: BTreeSet::new(),
+            admitted: 0,
         }
     }
 
@@ -215,6 +217,11 @@ impl Registry {
         Ok(())
     }
 
+    /// How many certificates were taken so far, each once.
+    pub fn admitted(&self) -> u64 {
+        self.admitted
+    }
+
     /// Whether a certificate for that device is to be believed, on what is known here.
     fn believe(&self, device: &DeviceKey, bytes: &[u8]) -> Result<Certificate, RegistryFault> {
         let issued = Certificate::from_bytes(bytes).map_err(RegistryFault::Certificate)?;
@@ -244,6 +251,7 @@ impl Registry {
             member.named = origin;
         }
         if !member.certificates.iter().any(|(_, known)| *known == bytes) {
+            self.admitted += 1;
             member.certificates.push((certificate, bytes));
             member.certificates.sort_by(|(left, left_bytes), (right, right_bytes)| {
                 (left.issued_at, left_bytes).cmp(&(right.issued_at, right_bytes))

@@ -110,8 +110,6 @@ pub(crate) struct Fold {
     /// claims each. An actor's number is its first claimant's, whatever becomes of that entry: else a second use
     /// of it (finding 6) would count where the first still waits, and not where it no longer does.
     claims: BTreeMap<Actor, BTreeMap<(DocumentId, u64), u64>>,
-    /// Certificates applied so far.
-    certified: u64,
     /// Shops in which something changed since somebody last looked.
     pub stirred: BTreeSet<ShopId>,
     /// Shops in which a closing came since the last [`Fold::finish`], and the ends that were folded by.
@@ -137,7 +135,6 @@ impl Fold {
             waits_for: BTreeMap::new(),
             set_aside: BTreeMap::new(),
             claims: BTreeMap::new(),
-            certified: 0,
             stirred: BTreeSet::new(),
             closed: BTreeSet::new(),
             ends: BTreeMap::new(),
@@ -224,11 +221,11 @@ impl Fold {
         body: &Result<Body, BodyError>,
         woken: &mut BTreeSet<EntryRef>,
     ) -> Result<(), ReplicaError> {
-        let certified = self.certified;
+        let admitted = self.registry.admitted();
         let fate = self.judge(entries, at, log, body, woken)?;
         self.record(at, fate);
-        if self.certified > certified {
-            // A certificate came: what lacked a right may have it now.
+        if self.registry.admitted() > admitted {
+            // A certificate came that was not known: what lacked a right may have it now.
             let again = [SetAside::Right, SetAside::Registry];
             woken.extend(self.set_aside.iter().filter(|(_, why)| again.contains(why)).map(|(at, _)| *at));
         }
@@ -406,7 +403,6 @@ impl Fold {
                 self.stirred.insert(closing.shop);
                 self.closed.insert(closing.shop);
             }
-            (DocumentId::Registry, Operation::Certify { .. }) => self.certified += 1,
             (DocumentId::Registry, _) => {}
         }
     }

@@ -65,10 +65,11 @@ impl Session {
         }
     }
 
-    /// Takes what the device says of the logs of these scopes in the place of what it said before.
-    pub fn told(&mut self, scopes: &[Scope], positions: impl Iterator<Item = (LogId, Head)>) {
+    /// Takes what the device says of the logs of these scopes in the place of what it said before; or, where it follows
+    /// what did not fit, beside it.
+    pub fn told(&mut self, scopes: &[Scope], follows: bool, positions: impl Iterator<Item = (LogId, Head)>) {
         self.theirs.retain(|log, _| !scopes.contains(&log.scope));
-        self.theirs.extend(positions.filter(|(log, _)| scopes.contains(&log.scope)));
+        self.theirs.extend(positions.filter(|(log, _)| follows || scopes.contains(&log.scope)));
     }
 
     /// Forgets what was asked: to be asked again, of this device or another.

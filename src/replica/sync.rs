@@ -9,7 +9,7 @@ use crate::model::{DeviceKey, Scope, ShopId, Timestamp};
 use crate::replica::session::Seen;
 use crate::replica::{Output, Replica};
 use crate::store::Store;
-use crate::wire::{Answered, Message, POSITIONS_MAX, Position, SCOPES_MAX, ScopeDigest, encode};
+use crate::wire::{Answered, LOGS_TOLD_MAX, Message, POSITIONS_MAX, Position, SCOPES_MAX, ScopeDigest, encode};
 
 /// Entries handed over since the start.
 #[derive(Clone, Copy, Debug, Default)]
@@ -136,10 +136,23 @@ impl<S: Store> Replica<S> {
         }
     }
 
+    /// Tells how far each log of these scopes is held. What does not fit into one message follows in others that name
+    /// no scope: they add to what the first has said.
     fn send_positions(&mut self, peer: DeviceKey, scopes: Vec<Scope>, answer: bool) {
         let of = |scope: &Scope| self.logs.of_scope(*scope).collect::<Vec<(&LogId, &Head)>>();
-        let positions = scopes.iter().flat_map(of).map(|(log, head)| Position { log: *log, head: *head }).collect();
-        self.send(peer, &Message::Positions { scopes, positions, answer });
+        let mut positions: Vec<Position> =
+            scopes.iter().flat_map(of).map(|(log, head)| Position { log: *log, head: *head }).collect();
+        positions.truncate(LOGS_TOLD_MAX);
+        let mut scopes = Some(scopes);
+        loop {
+            let rest = positions.split_off(positions.len().min(POSITIONS_MAX));
+            let (scopes, answer) = scopes.take().map_or((Vec::new(), false), |scopes| (scopes, answer));
+            self.send(peer, &Message::Positions { scopes, positions, answer });
+            if rest.is_empty() {
+                return;
+            }
+            positions = rest;
+        }
     }
 
     pub(super) fn told_positions(
@@ -151,19 +164,32 @@ impl<S: Store> Replica<S> {
         now: Timestamp,
     ) {
         let Some(shared) = self.shared(&peer) else { return };
-        let scopes: Vec<Scope> = scopes.iter().copied().filter(|scope| shared(*scope)).collect();
+        // Each once: a scope named a thousand times would be answered as often.
+        let named: BTreeSet<Scope> = scopes.iter().copied().filter(|scope| shared(*scope)).collect();
+        let follows = scopes.is_empty();
+        let scopes: Vec<Scope> = named.into_iter().collect();
+        let positions: Vec<Position> =
+            positions.iter().filter(|one| if follows { shared(one.log.scope) } else { true }).copied().collect();
         if let Some(session) = self.sessions.get_mut(&peer) {
-            session.told(&scopes, positions.iter().map(|one| (one.log, one.head)));
+            session.told(&scopes, follows, positions.iter().map(|one| (one.log, one.head)));
             // Message by message a device could name scopes without end.
-            if session.theirs.len() > POSITIONS_MAX {
+            if session.theirs.len() > LOGS_TOLD_MAX {
                 return self.ban(peer, "more logs than a company has");
             }
         }
-        // Of logs that are not held here nobody asks who has seen them.
-        let held = positions.iter().filter(|one| self.logs.held().contains_key(&one.log));
-        let numbers: Vec<(LogId, u64)> = held.map(|one| (one.log, one.head.number)).collect();
+        // Of logs that are not held here nobody asks who has seen them; and nobody has seen of a log more than there is,
+        // or another entry where ours ends.
+        let device = self.device();
+        let confirmed = |one: &Position| {
+            let own = self.logs.held().get(&one.log)?.head;
+            // Of its own log nobody else holds more than a device itself.
+            let is_beyond = one.log.device == device && one.head.number > own.number;
+            let is_ours = one.head.number != own.number || one.head.hash == own.hash;
+            (is_ours && !is_beyond).then_some((one.log, one.head.number.min(own.number)))
+        };
+        let numbers: Vec<(LogId, u64)> = positions.iter().filter_map(confirmed).collect();
         self.seen.entry(peer).or_default().numbers.extend(numbers);
-        if answer {
+        if answer && !scopes.is_empty() {
             self.send_positions(peer, scopes, false);
         }
         self.pump(peer, now);

@@ -7,7 +7,7 @@ use crate::model::{DeviceKey, Scope, Timestamp};
 use crate::replica::Replica;
 use crate::replica::fold::EntryRef;
 use crate::store::Store;
-use crate::wire::{Message, Packed, WANT_ENTRIES_MAX, WANTS_MAX, Want, decode};
+use crate::wire::{ANSWER_BYTES_MAX, Message, Packed, WANT_ENTRIES_MAX, WANTS_MAX, Want, decode};
 
 /// How far ahead of this device's clock a stamp may be and still pull its hybrid clock (`domain`, rule 6).
 const BELIEVED_AHEAD_MS: i64 = 5 * 60_000;
@@ -72,10 +72,10 @@ impl<S: Store> Replica<S> {
 
     pub(super) fn wanted(&mut self, peer: DeviceKey, wants: &[Want]) {
         let Some(shared) = self.shared(&peer) else { return };
-        let mut budget = WANT_ENTRIES_MAX;
+        let (mut budget, mut bytes) = (WANT_ENTRIES_MAX, ANSWER_BYTES_MAX);
         for want in wants.iter().filter(|want| shared(want.log.scope)) {
             let mut from = want.from;
-            while from <= want.to && budget > 0 {
+            while from <= want.to && budget > 0 && bytes > 0 {
                 let suffix = match self.logs.suffix(&want.log, from, want.to) {
                     Ok(Some(suffix)) => suffix,
                     Ok(None) => break,
@@ -84,6 +84,7 @@ impl<S: Store> Replica<S> {
                 let count = suffix.bodies.len() as u64;
                 from += count;
                 budget = budget.saturating_sub(count);
+                bytes = bytes.saturating_sub(suffix.bodies.iter().map(Vec::len).sum());
                 self.traffic.sent += count;
                 self.send(peer, &Message::Entries(Packed::pack(&suffix)));
             }
@@ -112,12 +113,20 @@ impl<S: Store> Replica<S> {
         if packed.last() <= head.number {
             return;
         }
-        let Ok(suffix) = packed.unpack() else { return self.ban(peer, "entries that do not unpack") };
+        let suffix = match packed.unpack() {
+            Ok(suffix) => suffix,
+            Err(_) if asked_for => return self.ban(peer, "entries that do not unpack"),
+            // Gossip is handed on unopened: whoever handed this on need not have made it.
+            Err(_) => return,
+        };
         let entries = match check_suffix(&head, &suffix) {
             Ok(entries) => entries,
             Err(SuffixError::Old) => return,
             Err(SuffixError::Gap { .. }) => return self.compare_soon(&peer, now),
-            Err(SuffixError::Bounds) => return self.ban(peer, "more entries than one signature may cover"),
+            Err(SuffixError::Bounds) if asked_for => {
+                return self.ban(peer, "more entries than one signature may cover");
+            }
+            Err(SuffixError::Bounds) => return,
             // Of this device's own log: it was continued by a copy of this store, or this store is the copy.
             Err(SuffixError::Signature) if own => return,
             // No verdict on the log: whoever handed it on may not have checked.

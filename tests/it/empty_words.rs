@@ -3,7 +3,7 @@
 use ucash::log::{Head, LogId};
 use ucash::model::{Incarnation, Scope, ShopId};
 use ucash::replica::{Input, Output};
-use ucash::wire::{Message, POSITIONS_MAX, Position, decode, encode};
+use ucash::wire::{LOGS_TOLD_MAX, Message, Position, decode, encode};
 
 use crate::forge::{COUNTER, Node, device, net};
 use crate::samples::NOW;
@@ -55,9 +55,9 @@ fn scopes_named_without_end_fill_no_memory() {
         };
         let banned = say(&mut office, &message).iter().any(|output| matches!(output, Output::Ban { .. }));
         if banned {
-            assert!(first as usize + 1_000 > POSITIONS_MAX, "a company of {first} shops is none yet");
+            assert!(first as usize + 1_000 > LOGS_TOLD_MAX, "a company of {first} shops is none yet");
             return;
         }
-        assert!((first as usize) < 2 * POSITIONS_MAX, "it is left before long");
+        assert!((first as usize) < 2 * LOGS_TOLD_MAX, "it is left before long");
     }
 }

@@ -26,6 +26,7 @@ mod empty_words;
 #[cfg(feature = "node")]
 mod exports;
 mod failing_store;
+mod floods;
 mod folds;
 mod forge;
 mod golden;
