@@ -6,6 +6,7 @@
 //! | `handle` | how the faces talk to the loop |
 //! | `home` | a device's directory: lock, identity, store, heads |
 //! | `rescue` | a damaged directory, made usable again |
+//! | `metrics` | what is counted and measured, for the operator |
 //! | `syncer` | the thread that waits for the disk |
 //! | `start` | found, join, run, or open for one command |
 //! | [`storage`] | the data directory, the store on disk, the heads kept beside it |
@@ -22,6 +23,7 @@ mod engine;
 mod gossip;
 mod handle;
 mod home;
+mod metrics;
 pub mod net;
 mod rescue;
 mod start;
@@ -32,6 +34,7 @@ pub use changes::Changes;
 pub use clock::{draw, now};
 pub use handle::{Look, NodeHandle, Request, SyncReport};
 pub use home::{HomeError, Running};
+pub use metrics::{CONTENT_TYPE as METRICS_TYPE, Disk, Metrics};
 pub use rescue::{Rescue, is_damage};
 pub use start::{
     FoundOptions, JoinOptions, NodeError, Offline, Online, OnlineParts, RunOptions, found, holds_device, join,

@@ -17,6 +17,7 @@ use super::engine::{Engine, Pace};
 use super::gossip::topic;
 use super::handle::NodeHandle;
 use super::home::{Home, HomeError, Running};
+use super::metrics::Metrics;
 use super::net::{Multiaddr, NetCommand, NetConfig, NetError, NetEvent, NetHandle, spawn};
 use super::rescue::Rescue;
 use super::storage::SledStore;
@@ -240,7 +241,7 @@ pub fn open_offline(path: &Path) -> Result<Offline, NodeError> {
     let (_, events) = mpsc::channel(1);
     let (stop, stopped) = oneshot::channel();
     let undurable = Arc::new(AtomicBool::new(false));
-    let engine = Engine::new(replica, home, None, None, Arc::clone(&undurable));
+    let engine = Engine::new(replica, home, None, None, Arc::clone(&undurable), Metrics::default());
     let changes = engine.changes();
     let thread = engine_thread(engine.run(asked, looked, events, stopped))?;
     Ok(Offline { node: NodeHandle::new(requests, looks, undurable, changes), credential, stop, thread })
@@ -310,12 +311,14 @@ pub async fn run(path: &Path, options: RunOptions, found: Option<FoundOptions>) 
     let (looks, looked) = mpsc::channel(REQUESTS_MAX);
     let (stop, stopped) = oneshot::channel();
     let undurable = Arc::new(AtomicBool::new(false));
-    let engine = Engine::new(replica, home, Some(pace), Some(net.commands.clone()), Arc::clone(&undurable));
+    let metrics = Metrics::new(Some(home.store_path()), Some(Box::new(net.counting())));
+    let commands = Some(net.commands.clone());
+    let engine = Engine::new(replica, home, Some(pace), commands, Arc::clone(&undurable), metrics.clone());
     let changes = engine.changes();
     let thread = engine_thread(engine.run(asked, looked, heard, stopped))?;
     let reachable = net.addresses();
     Ok(Online {
-        node: NodeHandle::new(requests, looks, undurable, changes),
+        node: NodeHandle::new(requests, looks, undurable, changes).with_metrics(metrics),
         addresses: Arc::new(move || reachable().iter().map(ToString::to_string).collect()),
         listener,
         http,
