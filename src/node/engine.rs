@@ -107,6 +107,7 @@ impl Engine {
         metrics: Metrics,
     ) -> Engine {
         let seal = Seal::new(&replica.gossip_key());
+        metrics.set_disk(disk(&replica));
         Engine {
             replica: Some(replica),
             home,

@@ -48,7 +48,9 @@ impl Syncer {
 fn work_off(asked: &mpsc::Receiver<Job>, mut file: Option<HeadsFile>, metrics: &Metrics) {
     while let Ok(Job { work, heads, done }) = asked.recv() {
         let begun = instant();
+        let under_way = metrics.syncing();
         let outcome = work();
+        drop(under_way);
         let is_durable = outcome.is_ok();
         metrics.sync(instant().saturating_duration_since(begun), is_durable);
         let _ = done.send(outcome);

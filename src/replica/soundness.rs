@@ -61,8 +61,11 @@ impl fmt::Display for Damage {
     }
 }
 
+/// The logs by the number that the store gives them, and how far each is held.
+type Held = BTreeMap<u32, (LogId, Head)>;
+
 /// The logs of a store by their numbers in it, each with its head, and what is wrong with them.
-pub(super) fn take_stock(store: &impl Store) -> Result<(BTreeMap<u32, (LogId, Head)>, Damage), ReplicaError> {
+pub(super) fn take_stock(store: &impl Store) -> Result<(Held, Damage), ReplicaError> {
     let mut damage = Damage::default();
     let mut logs = BTreeMap::new();
     scan(store, keys::LOG, |key, value| {

@@ -42,6 +42,7 @@ mod logs;
 mod main_job;
 mod membership;
 mod merges;
+mod metrics;
 mod money;
 #[cfg(feature = "node")]
 mod net;

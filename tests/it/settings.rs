@@ -50,9 +50,12 @@ fn flags_win_over_the_environment_over_the_file_over_what_is_usual() {
     assert_eq!(of(&given, "peer")["origin"], "environment");
 }
 
+/// What the file says, the environment, the fact that is told, and its value.
+type Slip = (&'static str, &'static [(&'static str, &'static str)], &'static str, &'static str);
+
 #[test]
 fn a_setting_that_is_none_is_named_and_nothing_is_started() {
-    let table: [(&str, &[(&str, &str)], &str, &str); 7] = [
+    let table: [Slip; 7] = [
         ("mdns = true\nhttpp = \"x\"\n", &[], "line", "2"),
         ("mdns = \"non\"\n", &[], "line", "1"),
         ("http = ", &[], "line", "1"),

@@ -106,6 +106,8 @@ struct Numbers {
     disk: AtomicU8,
     /// When the engine began what it is at, in milliseconds after the start, and one more; 0 while it waits.
     busy_since: AtomicU64,
+    /// When the sync under way began, in the same way.
+    syncing_since: AtomicU64,
     // What the engine writes down.
     logs: Gauge,
     commands_waiting: Gauge,
@@ -148,6 +150,7 @@ impl Metrics {
             network,
             disk: AtomicU8::new(Disk::Writable as u8),
             busy_since: AtomicU64::new(0),
+            syncing_since: AtomicU64::new(0),
             logs: Gauge::default(),
             commands_waiting: Gauge::default(),
             entries: Family::default(),
@@ -189,10 +192,25 @@ impl Metrics {
 
     /// For how long the engine has been at one thing; zero while it waits for something to do.
     pub fn busy_for(&self) -> Duration {
-        match self.numbers.busy_since.load(Ordering::Acquire) {
+        self.since(&self.numbers.busy_since)
+    }
+
+    /// For how long the disk has been at the sync under way; zero where none is.
+    pub fn syncing_for(&self) -> Duration {
+        self.since(&self.numbers.syncing_since)
+    }
+
+    fn since(&self, begun: &AtomicU64) -> Duration {
+        match begun.load(Ordering::Acquire) {
             0 => Duration::ZERO,
             since => self.uptime().saturating_sub(Duration::from_millis(since - 1)),
         }
+    }
+
+    fn begin<'metrics>(&self, begun: &'metrics AtomicU64) -> Busy<'metrics> {
+        let since = u64::try_from(self.uptime().as_millis()).unwrap_or(u64::MAX - 1);
+        begun.store(since.saturating_add(1), Ordering::Release);
+        Busy { begun }
     }
 
     /// How long this node has run.
@@ -202,9 +220,12 @@ impl Metrics {
 
     /// The engine begins something.
     pub(super) fn busy(&self) -> Busy<'_> {
-        let since = u64::try_from(self.uptime().as_millis()).unwrap_or(u64::MAX - 1);
-        self.numbers.busy_since.store(since + 1, Ordering::Release);
-        Busy { metrics: self }
+        self.begin(&self.numbers.busy_since)
+    }
+
+    /// The syncer begins a sync.
+    pub(super) fn syncing(&self) -> Busy<'_> {
+        self.begin(&self.numbers.syncing_since)
     }
 
     /// The engine handled so many inputs as one step, and it took that long.
@@ -265,14 +286,14 @@ impl Metrics {
     }
 }
 
-/// While it is there, the engine is at something.
+/// While it is there, something is under way.
 #[derive(Debug)]
 pub(super) struct Busy<'metrics> {
-    metrics: &'metrics Metrics,
+    begun: &'metrics AtomicU64,
 }
 
 impl Drop for Busy<'_> {
     fn drop(&mut self) {
-        self.metrics.numbers.busy_since.store(0, Ordering::Release);
+        self.begun.store(0, Ordering::Release);
     }
 }

@@ -101,7 +101,7 @@ impl Numbers {
         if let Some(milliseconds) = status.clock_offset_ms {
             let offset: Gauge<f64, AtomicU64> = Gauge::default();
             let size = std::time::Duration::from_millis(milliseconds.unsigned_abs()).as_secs_f64();
-            offset.set(if milliseconds < 0 { -size } else { size });
+            offset.set(if milliseconds < 0 { size.copysign(-1.0) } else { size });
             let help = "The clocks of the others less ours, in the middle";
             registry.register_with_unit("clock_offset", help, Unit::Seconds, offset);
         }
