@@ -12,6 +12,7 @@ mod client;
 mod credit;
 mod device;
 mod failure;
+mod faults;
 mod founding;
 mod import;
 mod lab;

@@ -57,7 +57,7 @@ fn with_sim(shop: &Shop) {
 }
 
 /// Runs a tool of the system and says what it could not do.
-fn tool(words: &[&str]) -> Result<String, String> {
+pub fn tool(words: &[&str]) -> Result<String, String> {
     let ran = Command::new(words[0]).args(&words[1..]).output().map_err(|error| format!("{}: {error}", words[0]))?;
     let said = String::from_utf8_lossy(&ran.stdout).trim().to_owned();
     let reason = String::from_utf8_lossy(&ran.stderr).trim().to_owned();
@@ -157,13 +157,13 @@ fn d2_after_a_sync_that_failed_nothing_is_written_and_nothing_is_believed() {
 }
 
 /// A file system of its own, unmounted at the end.
-struct Mounted {
+pub struct Mounted {
     place: PathBuf,
 }
 
 impl Mounted {
     /// Mounts, or says why not.
-    fn mount(place: &Path, words: &[&str]) -> Option<Mounted> {
+    pub fn mount(place: &Path, words: &[&str]) -> Option<Mounted> {
         fs::create_dir_all(place).expect("made");
         let place_text = place.to_str().expect("Unicode");
         match tool(&[&["mount"][..], words, &[place_text]].concat()) {

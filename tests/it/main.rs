@@ -42,8 +42,11 @@ mod logs;
 mod main_job;
 mod membership;
 mod merges;
+#[cfg(feature = "node")]
 mod metrics;
 mod money;
+#[cfg(feature = "node")]
+mod named_failures;
 #[cfg(feature = "node")]
 mod net;
 #[cfg(feature = "node")]
@@ -62,6 +65,8 @@ mod rows;
 mod rules;
 mod samples;
 mod seats;
+#[cfg(feature = "node")]
+mod secrets;
 mod set_aside;
 #[cfg(feature = "node")]
 mod settings;
