@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
+use super::faults;
 use crate::http::{Language, messages};
 use crate::node::{
     self, BackupError, HomeError, NodeError,
@@ -128,16 +129,8 @@ fn sentences(error: &NodeError) -> (&'static str, String, String) {
             format!("L'horloge de cet appareil indique {}, avant 2020 : elle est fausse. Réglez la date et l'heure, puis recommencez.", now.to_rfc3339()),
             format!("This device's clock shows {}, before 2020: it is wrong. Set date and time, then try again.", now.to_rfc3339()),
         ),
-        NodeError::Http { address, source } => (
-            "port_in_use",
-            format!("Impossible d'écouter sur {address} ({source}). Un autre programme tient peut-être ce port : choisissez-en un autre avec --http (le port 0 en prend un libre)."),
-            format!("Cannot listen on {address} ({source}). Another program may hold this port: choose another with --http (port 0 takes a free one)."),
-        ),
-        NodeError::Net(NetError::Listen { address, source }) => (
-            "port_in_use",
-            format!("Impossible d'écouter sur {address} ({source}). Un autre programme tient peut-être ce port : choisissez-en un autre avec --listen."),
-            format!("Cannot listen on {address} ({source}). Another program may hold this port: choose another with --listen."),
-        ),
+        NodeError::Http { address, source } => faults::listening(address, source, "--http"),
+        NodeError::Net(NetError::Listen { address, source }) => faults::listening(address, source, "--listen"),
         NodeError::Net(other) => (
             "network",
             format!("Le réseau n'a pas pu démarrer ({other}). Vérifiez les adresses données."),
@@ -200,6 +193,11 @@ fn refused_join(answer: Answered) -> (&'static str, String, String) {
 }
 
 fn home(error: &HomeError) -> (&'static str, String, String) {
+    if let HomeError::Directory(directory) = error
+        && let Some(told) = faults::directory(directory)
+    {
+        return told;
+    }
     match error {
         HomeError::Directory(DirectoryError::InUse { pid, .. }) => {
             let by = pid.map_or(String::new(), |pid| format!(" ({pid})"));

@@ -15,6 +15,7 @@ mod device;
 mod draft;
 mod export;
 mod failure;
+mod faults;
 mod founding;
 mod import;
 mod lab;

@@ -20,6 +20,14 @@ pub const WRITE_TIME: Duration = Duration::from_secs(20);
 pub const REQUEST_TIME: Duration = Duration::from_secs(30);
 /// How long an import or a verification may take: 8 MiB of rows signed one by one on a slow disk.
 pub const LONG_REQUEST_TIME: Duration = Duration::from_secs(600);
+/// How long the engine may be at one thing before it is taken for stuck: as long as the longest request.
+pub const ENGINE_STUCK_TIME: Duration = LONG_REQUEST_TIME;
+/// How long the engine may take to answer a probe: who probes gives up soon after.
+pub const READY_TIME: Duration = Duration::from_secs(2);
+/// How long one sync of the disk may take before this node calls itself not ready: a bad card takes one or two seconds.
+pub const SYNC_STALLED_TIME: Duration = Duration::from_secs(5);
+/// How far the clock may be from those of the others: what is dated further ahead they do not believe.
+pub const CLOCK_APART_MS: u64 = 5 * 60_000;
 /// Connections at once: a shop has 10 devices and their pages hold two each; the rest is room for the apps.
 pub const CONNECTIONS_MAX: usize = 512;
 /// How long open requests are waited for at the end: longer than a commit, shorter than a service manager's patience.

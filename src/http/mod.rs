@@ -1,7 +1,7 @@
-//! The HTTP face: `/api/v1`, `/healthz`, `/readyz`, and the page at `/`.
+//! The HTTP face: `/api/v1`, `/healthz`, `/readyz`, `/metrics`, and the page at `/`.
 //!
 //! ```text
-//! connection ── serve ──▶ render ──▶ auth::guard ──▶ time limit ──▶ api::* ──▶ NodeHandle
+//! connection ── serve ──▶ watch ──▶ render ──▶ auth::guard ──▶ time limit ──▶ api::* ──▶ NodeHandle
 //!               limits    problems    Host, Origin,                 one file
 //!                         in words    identity, rule                a family
 //! ```
@@ -27,11 +27,12 @@ mod routes;
 mod serve;
 mod state;
 mod status;
+mod watch;
 mod when;
 
 pub use auth::{Access, Identity, TokenScope};
 pub use messages::Language;
-pub use problem::{ApiError, Expected};
+pub use problem::{ApiError, Expected, Unfit};
 pub use routes::{Routes, Rule};
 pub use serve::{Times, serve, serve_within};
 pub use state::{ApiSettings, ApiState};
@@ -57,6 +58,7 @@ pub fn router(state: ApiState) -> Router {
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
         .layer(from_fn(problem::render))
         .layer(from_fn_with_state(state.clone(), mark_undurable))
+        .layer(from_fn_with_state(state.clone(), watch::watch))
         .with_state(state)
 }
 

@@ -99,10 +99,52 @@ pub enum ApiError {
     },
     /// Too many read events already.
     TooManyStreams,
+    /// Who watches over this node asked whether it is well, and it is not.
+    NotReady {
+        /// What was looked at, and what is wrong with it.
+        checks: Vec<(&'static str, Option<Unfit>)>,
+    },
     /// It took too long. What was asked may still be done: the same idempotency key tells.
     TimedOut,
     /// A fault of this program.
     Internal,
+}
+
+/// Why a node is not alive or cannot serve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unfit {
+    /// The engine has stopped.
+    EngineGone,
+    /// The engine has been at one thing for longer than anything takes.
+    EngineStuck,
+    /// The engine did not answer within bounds.
+    EngineSlow,
+    /// Nothing is written until there is room.
+    DiskFull,
+    /// Nothing is written any more.
+    DiskFailed,
+    /// A sync of the disk takes too long.
+    DiskStalled,
+    /// The clock stands before 2020.
+    ClockBefore2020,
+    /// The clock differs from those of the others by more than they believe.
+    ClockApart,
+}
+
+impl Unfit {
+    /// The word by which programs know it.
+    pub fn code(self) -> &'static str {
+        match self {
+            Unfit::EngineGone => "engine_gone",
+            Unfit::EngineStuck => "engine_stuck",
+            Unfit::EngineSlow => "engine_slow",
+            Unfit::DiskFull => "disk_full",
+            Unfit::DiskFailed => "disk_failed",
+            Unfit::DiskStalled => "disk_stalled",
+            Unfit::ClockBefore2020 => "clock_before_2020",
+            Unfit::ClockApart => "clock_apart",
+        }
+    }
 }
 
 /// What a field must be.
@@ -186,6 +228,7 @@ impl ApiError {
             ApiError::UnknownToken { .. } => "unknown_token",
             ApiError::TooManyTokens { .. } => "too_many_tokens",
             ApiError::TooManyStreams => "too_many_streams",
+            ApiError::NotReady { .. } => "not_ready",
             ApiError::TimedOut => "timed_out",
             ApiError::Internal => "internal",
         }
@@ -206,6 +249,10 @@ impl ApiError {
             ApiError::UnknownToken { id } => json!({ "token": id }),
             ApiError::TooManyTokens { limit } => json!({ "limit": limit }),
             ApiError::TooManyFailures { retry_after_s } => json!({ "retry_after_s": retry_after_s }),
+            ApiError::NotReady { checks } => {
+                let one = |(name, unfit): &(&str, Option<Unfit>)| json!({ "name": name, "ok": unfit.is_none(), "fault": unfit.map(Unfit::code) });
+                json!({ "checks": checks.iter().map(one).collect::<Vec<_>>() })
+            }
             ApiError::NotFound
             | ApiError::MethodNotAllowed
             | ApiError::Unauthorized

@@ -33,7 +33,7 @@ pub fn of(error: &ApiError) -> StatusCode {
         | ApiError::InvalidField { .. }
         | ApiError::InvalidIdempotencyKey => StatusCode::UNPROCESSABLE_ENTITY,
         ApiError::TooManyFailures { .. } => StatusCode::TOO_MANY_REQUESTS,
-        ApiError::TimedOut | ApiError::TooManyStreams => StatusCode::SERVICE_UNAVAILABLE,
+        ApiError::TimedOut | ApiError::TooManyStreams | ApiError::NotReady { .. } => StatusCode::SERVICE_UNAVAILABLE,
         ApiError::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

@@ -24,13 +24,14 @@ use super::clock::now;
 use super::gossip::Seal;
 use super::handle::{Request, SyncReport};
 use super::home::Home;
+use super::metrics::{Disk, Metrics, Way};
 use super::net::{GossipId, NetCommand, NetEvent, limits::GOSSIP_BYTES_MAX};
 use super::storage::{HeadsFile, SledStore};
 use super::syncer::Syncer;
 use super::whereabouts::{self, Whereabouts};
 use crate::ledger::Refusal;
 use crate::model::DeviceKey;
-use crate::replica::{Answer, Input, Output, Query, Replica};
+use crate::replica::{Answer, Input, Output, Query, Replica, Tally};
 use crate::store::StoreError;
 
 /// Inputs that share one sync at most: what one fsync costs is then a small part, and nobody waits long.
@@ -94,6 +95,9 @@ pub(super) struct Engine {
     heads_at: Option<Instant>,
     room_at: Instant,
     changes: Changes,
+    metrics: Metrics,
+    /// What the replica had counted after the last step.
+    counted: Tally,
 }
 
 impl Engine {
@@ -104,8 +108,10 @@ impl Engine {
         net: Option<mpsc::Sender<NetCommand>>,
         whereabouts: Option<Whereabouts>,
         undurable: Arc<AtomicBool>,
+        metrics: Metrics,
     ) -> Engine {
         let seal = Seal::new(&replica.gossip_key());
+        metrics.set_disk(disk(&replica));
         Engine {
             replica: Some(replica),
             home,
@@ -124,6 +130,8 @@ impl Engine {
             heads_at: None,
             room_at: Instant::now(),
             changes: Changes::default(),
+            metrics,
+            counted: Tally::default(),
         }
     }
 
@@ -140,7 +148,7 @@ impl Engine {
         mut events: mpsc::Receiver<NetEvent>,
         mut stop: oneshot::Receiver<()>,
     ) {
-        let mut syncer = match Syncer::start(self.home.take_heads()) {
+        let mut syncer = match Syncer::start(self.home.take_heads(), self.metrics.clone()) {
             Ok(syncer) => syncer,
             Err(error) => {
                 tracing::error!(%error, "the system gives no thread to wait for the disk");
@@ -193,7 +201,7 @@ impl Engine {
             inputs.extend(asked.drain(..).map(|request| self.ticket(request)));
             inputs.extend(heard.drain(..).filter_map(|event| self.hear(event)));
             if let Some(heads) = self.look_for_room(&mut inputs) {
-                match Syncer::start(heads) {
+                match Syncer::start(heads, self.metrics.clone()) {
                     Ok(started) => syncer = started,
                     Err(error) => {
                         tracing::error!(%error, "the system gives no thread to wait for the disk");
@@ -222,7 +230,15 @@ impl Engine {
             self.refuse_waiting();
             return;
         };
+        let (count, begun) = (inputs.len(), Instant::now());
+        let busy = self.metrics.busy();
         let outputs = replica.handle_all(now(), inputs);
+        drop(busy);
+        self.metrics.step(count, begun.elapsed());
+        let tally = replica.tally();
+        self.metrics.tally(self.counted, tally);
+        self.counted = tally;
+        self.metrics.set_disk(disk(replica));
         match replica.begin_sync() {
             Ok(None) => self.let_out(outputs, true).await,
             Ok(Some(work)) => {
@@ -246,6 +262,7 @@ impl Engine {
             tracing::error!(%error, "nothing is written any more");
         }
         self.undurable.store(ended.is_err(), Ordering::Release);
+        self.metrics.set_disk(self.replica.as_ref().map_or(Disk::Full, disk));
         self.let_out(outputs, ended.is_ok()).await;
         self.answer_looks();
     }
@@ -257,6 +274,7 @@ impl Engine {
         }
         let is_failed = self.replica.as_ref().is_none_or(|replica| replica.failure().is_some());
         self.undurable.store(self.in_flight.is_some() || is_failed, Ordering::Release);
+        let _busy = self.metrics.busy();
         for (query, reply) in std::mem::take(&mut self.looks) {
             let answer = match &self.replica {
                 Some(replica) => replica.look(now(), &query),
@@ -288,6 +306,7 @@ impl Engine {
                 tracing::info!("there is room on the disk again: this node goes on");
                 self.undurable.store(false, Ordering::Release);
                 self.replica = Some(replica);
+                self.counted = Tally::default();
                 // What came in for the one before is for this one, once it knows who is there.
                 let came = std::mem::take(inputs);
                 inputs.extend(self.connected.iter().map(|peer| Input::Connected { peer: *peer }));
@@ -339,7 +358,10 @@ impl Engine {
                 self.connected.remove(&peer);
                 Some(Input::Disconnected { peer })
             }
-            NetEvent::Frame { peer, frame } => Some(Input::Frame { peer, bytes: frame }),
+            NetEvent::Frame { peer, frame } => {
+                self.metrics.frame(Way::In, frame.len());
+                Some(Input::Frame { peer, bytes: frame })
+            }
             NetEvent::Gossip { id, from, bytes } => {
                 if let Some(told) = self.seal.open_whereabouts(&bytes) {
                     let is_ours = self.hear_whereabouts(&told);
@@ -347,6 +369,10 @@ impl Engine {
                     return None;
                 }
                 let plain = self.seal.open(&bytes);
+                match &plain {
+                    Some(_) => self.metrics.gossip(Way::In),
+                    None => self.metrics.gossip_unsealed(),
+                }
                 // Only what a device of the network sealed is handed on.
                 self.judged.push((id, plain.is_some()));
                 plain.map(|bytes| Input::Gossip { from, bytes })
@@ -410,10 +436,14 @@ impl Engine {
                 }
             }
             _ if !durable => {}
-            Output::Send { peer, bytes } => self.tell(NetCommand::Send { peer, frame: bytes }).await,
+            Output::Send { peer, bytes } => {
+                self.metrics.frame(Way::Out, bytes.len());
+                self.tell(NetCommand::Send { peer, frame: bytes }).await;
+            }
             Output::Publish { bytes } => {
                 // What is too long for gossip is found by the next comparison.
                 if let Some(sealed) = self.seal.seal(&bytes).filter(|sealed| sealed.len() <= GOSSIP_BYTES_MAX) {
+                    self.metrics.gossip(Way::Out);
                     self.tell(NetCommand::Publish(sealed)).await;
                 }
             }
@@ -421,6 +451,7 @@ impl Engine {
             Output::Trust { peer } => self.tell(NetCommand::Trust { peer }).await,
             Output::Ban { peer, for_ms, reason } => {
                 tracing::info!(peer = %short(&peer), reason, "connection ended");
+                self.metrics.ban(reason);
                 self.tell(NetCommand::Ban { peer, for_: Duration::from_millis(for_ms) }).await;
             }
         }
@@ -439,6 +470,15 @@ async fn landed(flight: &mut Option<InFlight>) -> Result<(), StoreError> {
     match flight {
         Some(flight) => (&mut flight.done).await.unwrap_or_else(|_| Err(gone())),
         None => std::future::pending().await,
+    }
+}
+
+/// What the disk of that replica allows.
+fn disk(replica: &Replica<SledStore>) -> Disk {
+    match replica.failure() {
+        None => Disk::Writable,
+        Some(Refusal::DiskFull) => Disk::Full,
+        Some(_) => Disk::ReadOnly,
     }
 }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 
 use super::changes::Changes;
+use super::metrics::Metrics;
 use crate::ledger::Refusal;
 use crate::replica::{Answer, Command, Query};
 
@@ -52,6 +53,7 @@ pub struct NodeHandle {
     looks: mpsc::Sender<Look>,
     undurable: Arc<AtomicBool>,
     changes: Changes,
+    metrics: Metrics,
 }
 
 impl NodeHandle {
@@ -63,7 +65,23 @@ impl NodeHandle {
         undurable: Arc<AtomicBool>,
         changes: Changes,
     ) -> NodeHandle {
-        NodeHandle { requests, looks, undurable, changes }
+        NodeHandle { requests, looks, undurable, changes, metrics: Metrics::default() }
+    }
+
+    /// The same way, where that is what the engine counts and measures.
+    pub(super) fn with_metrics(mut self, metrics: Metrics) -> NodeHandle {
+        self.metrics = metrics;
+        self
+    }
+
+    /// What this node counts and measures.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Whether the engine is there to answer.
+    pub fn is_running(&self) -> bool {
+        !self.requests.is_closed() && !self.looks.is_closed()
     }
 
     /// Whether what is shown now may not be durable: the disk is slow to sync, or has failed.

@@ -126,7 +126,7 @@ impl Kept {
 }
 
 /// What a running node tells the commands of its directory.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Running {
     /// Address and port of its API.
     pub http: String,
@@ -134,6 +134,14 @@ pub struct Running {
     pub credential: String,
     /// Its process.
     pub pid: u32,
+}
+
+/// Without the credential: what is shown ends in logs.
+impl std::fmt::Debug for Running {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Running { http, pid, .. } = self;
+        formatter.debug_struct("Running").field("http", http).field("pid", pid).finish_non_exhaustive()
+    }
 }
 
 /// A directory that is ours while this lives.

@@ -8,6 +8,7 @@
 //! | `home` | a device's directory: lock, identity, store, heads |
 //! | `place` | whether a directory is a copy of the one that was at work |
 //! | `rescue` | a damaged directory, made usable again |
+//! | `metrics` | what is counted and measured, for the operator |
 //! | `syncer` | the thread that waits for the disk |
 //! | `start` | found, join, run, or open for one command |
 //! | [`storage`] | the data directory, the store on disk, the heads kept beside it |
@@ -25,6 +26,7 @@ mod engine;
 mod gossip;
 mod handle;
 mod home;
+mod metrics;
 pub mod net;
 mod place;
 mod rescue;
@@ -38,6 +40,7 @@ pub use changes::Changes;
 pub use clock::{draw, now};
 pub use handle::{Look, NodeHandle, Request, SyncReport};
 pub use home::{HomeError, Running};
+pub use metrics::{CONTENT_TYPE as METRICS_TYPE, Disk, Metrics};
 pub use rescue::{Rescue, is_damage};
 pub use start::{
     FoundOptions, JoinOptions, NodeError, Offline, Online, OnlineParts, RunOptions, found, holds_device, join,

@@ -17,6 +17,7 @@ use super::engine::{Engine, Pace};
 use super::gossip::topic;
 use super::handle::NodeHandle;
 use super::home::{Home, HomeError, RESTORING, Running};
+use super::metrics::Metrics;
 use super::net::{Multiaddr, NetCommand, NetConfig, NetError, NetEvent, NetHandle, has_ipv6, spawn};
 use super::rescue::Rescue;
 use super::storage::SledStore;
@@ -248,7 +249,7 @@ pub fn open_offline(path: &Path) -> Result<Offline, NodeError> {
     let (_, events) = mpsc::channel(1);
     let (stop, stopped) = oneshot::channel();
     let undurable = Arc::new(AtomicBool::new(false));
-    let engine = Engine::new(replica, home, None, None, None, Arc::clone(&undurable));
+    let engine = Engine::new(replica, home, None, None, None, Arc::clone(&undurable), Metrics::default());
     let changes = engine.changes();
     let thread = engine_thread(engine.run(asked, looked, events, stopped))?;
     Ok(Offline { node: NodeHandle::new(requests, looks, undurable, changes), credential, copied_from, stop, thread })
@@ -324,14 +325,16 @@ pub async fn run(path: &Path, options: RunOptions, found: Option<FoundOptions>) 
     let (looks, looked) = mpsc::channel(REQUESTS_MAX);
     let (stop, stopped) = oneshot::channel();
     let undurable = Arc::new(AtomicBool::new(false));
+    let metrics = Metrics::new(Some(home.store_path()), Some(Box::new(net.counting())));
     let whereabouts = Whereabouts::new(net.device, Arc::new(net.addresses()), tokio::time::Instant::now());
     let commands = Some(net.commands.clone());
-    let engine = Engine::new(replica, home, Some(pace), commands, Some(whereabouts), Arc::clone(&undurable));
+    let engine =
+        Engine::new(replica, home, Some(pace), commands, Some(whereabouts), Arc::clone(&undurable), metrics.clone());
     let changes = engine.changes();
     let thread = engine_thread(engine.run(asked, looked, heard, stopped))?;
     let reachable = net.addresses();
     Ok(Online {
-        node: NodeHandle::new(requests, looks, undurable, changes),
+        node: NodeHandle::new(requests, looks, undurable, changes).with_metrics(metrics),
         addresses: Arc::new(move || reachable().iter().map(ToString::to_string).collect()),
         listener,
         http,

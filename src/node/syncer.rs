@@ -8,6 +8,7 @@ use std::thread::{self, JoinHandle};
 use tokio::sync::oneshot;
 
 use super::clock::instant;
+use super::metrics::Metrics;
 use super::storage::{Heads, HeadsFile};
 use crate::store::{StoreError, SyncWork};
 
@@ -27,9 +28,9 @@ pub(super) struct Syncer {
 
 impl Syncer {
     /// Starts the thread.
-    pub fn start(heads: Option<HeadsFile>) -> std::io::Result<Syncer> {
+    pub fn start(heads: Option<HeadsFile>, metrics: Metrics) -> std::io::Result<Syncer> {
         let (jobs, asked) = mpsc::channel::<Job>();
-        let thread = thread::Builder::new().name("sync".to_owned()).spawn(move || work_off(&asked, heads))?;
+        let thread = thread::Builder::new().name("sync".to_owned()).spawn(move || work_off(&asked, heads, &metrics))?;
         Ok(Syncer { jobs: Some(jobs), thread: Some(thread) })
     }
 
@@ -44,10 +45,14 @@ impl Syncer {
     }
 }
 
-fn work_off(asked: &mpsc::Receiver<Job>, mut file: Option<HeadsFile>) {
+fn work_off(asked: &mpsc::Receiver<Job>, mut file: Option<HeadsFile>, metrics: &Metrics) {
     while let Ok(Job { work, heads, done }) = asked.recv() {
+        let begun = instant();
+        let under_way = metrics.syncing();
         let outcome = work();
+        drop(under_way);
         let is_durable = outcome.is_ok();
+        metrics.sync(instant().saturating_duration_since(begun), is_durable);
         let _ = done.send(outcome);
         if let Some((file, heads)) = file.as_mut().zip(heads).filter(|_| is_durable)
             && let Err(error) = file.update(instant(), &heads)

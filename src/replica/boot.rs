@@ -13,7 +13,7 @@ use crate::replica::{Replica, ReplicaError, keys, steward, sync};
 use crate::store::{Batch, Store};
 
 /// The secrets of a device.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Identity {
     /// The device's key.
     pub key: SigningKey,
@@ -21,6 +21,13 @@ pub struct Identity {
     pub authority_key: Option<SigningKey>,
     /// What the network's gossip is sealed with.
     pub gossip_key: [u8; 32],
+}
+
+/// Shows none of them: what is shown ends in logs.
+impl std::fmt::Debug for Identity {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Identity").field("device", &self.key.public()).finish_non_exhaustive()
+    }
 }
 
 /// What a founder says of the network.
@@ -59,10 +66,16 @@ pub enum BootError {
 }
 
 /// A stream of random bits from one seed that was handed in (BLAKE3 as an extendable output).
-#[derive(Debug)]
 pub(crate) struct Random {
     seed: [u8; 32],
     drawn: u64,
+}
+
+/// Invitations are drawn from it: what is shown ends in logs.
+impl std::fmt::Debug for Random {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Random").field("drawn", &self.drawn).finish_non_exhaustive()
+    }
 }
 
 impl Random {

@@ -12,7 +12,7 @@ use crate::store::Store;
 use crate::wire::{Answered, Message};
 
 /// An invitation as its maker remembers it.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 struct Issued {
     secret: [u8; 16],
     shop: ShopId,

@@ -82,6 +82,11 @@ impl<S: Store> Logs<S> {
         self.entries
     }
 
+    /// How many logs there are.
+    pub fn count(&self) -> usize {
+        self.held.len()
+    }
+
     /// How far a log is held; its root if it is not.
     pub fn head(&self, log: &LogId) -> Head {
         self.held.get(log).map_or_else(|| Head { number: 0, hash: root_of(log) }, |held| held.head)

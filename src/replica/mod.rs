@@ -179,6 +179,21 @@ pub enum Output {
     },
 }
 
+/// What a replica counts since it was opened, and how much it holds of what no view tells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Entries sent to other devices.
+    pub sent: u64,
+    /// Entries received from other devices, those held already included.
+    pub received: u64,
+    /// Digests sent, each of which begins a comparison.
+    pub rounds: u64,
+    /// Logs held.
+    pub logs: usize,
+    /// Commands that wait for others to give some of their share.
+    pub commands_waiting: usize,
+}
+
 /// A replica of the network's logs on one device.
 #[derive(Debug)]
 pub struct Replica<S> {
@@ -317,6 +332,12 @@ impl<S: Store> Replica<S> {
     /// Why nothing is written any more, if so.
     pub fn failure(&self) -> Option<&Refusal> {
         self.failed.as_ref()
+    }
+
+    /// What it counts.
+    pub fn tally(&self) -> Tally {
+        let sync::Traffic { sent, received, rounds } = self.traffic;
+        Tally { sent, received, rounds, logs: self.logs.count(), commands_waiting: self.waiting.len() }
     }
 
     /// Writes nothing from now on: the disk has no room to spare.

@@ -16,6 +16,7 @@ use crate::wire::{Answered, LOGS_TOLD_MAX, Message, POSITIONS_MAX, Position, SCO
 pub(super) struct Traffic {
     pub sent: u64,
     pub received: u64,
+    pub rounds: u64,
 }
 
 /// For how long a device that is none of ours, or breaks the protocol, is left alone.
@@ -84,6 +85,7 @@ impl<S: Store> Replica<S> {
             session.changed_at = None;
         }
         self.send(peer, &Message::Digest(digest));
+        self.traffic.rounds += 1;
     }
 
     pub(super) fn compared(&mut self, peer: DeviceKey, digest: Digest, answer: bool, now: Timestamp) {

@@ -34,12 +34,30 @@ fn send(shop: &Shop, reference: &str) -> Result<Answer, String> {
     shop.face().post("/api/v1/credits", reference, &grant(reference))
 }
 
+/// What the node finds wrong with its disk, asked as who watches over it does.
+fn disk_fault(shop: &Shop) -> Value {
+    let alive = shop.face().request("GET", "/healthz", &[], None).expect("an answer");
+    assert_eq!(alive.status, 200, "a new start would not mend a disk: {alive:?}");
+    let ready = shop.face().request("GET", "/readyz", &[], None).expect("an answer");
+    let body = ready.json();
+    let checks = body["checks"].as_array().expect("checks");
+    let fault = checks.iter().find(|check| check["name"] == "store").expect("the store is looked at")["fault"].clone();
+    assert_eq!(ready.status, if fault.is_null() { 200 } else { 503 }, "{ready:?}");
+    fault
+}
+
+fn metric(shop: &Shop, sample: &str) -> String {
+    let page = shop.face().request("GET", "/metrics", &[], None).expect("an answer").text;
+    let found = page.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
+    found.unwrap_or_else(|| panic!("no {sample}: {page}")).to_owned()
+}
+
 fn with_sim(shop: &Shop) {
     shop.ok(&["sim", "add", SIM, "--operator", "Airtel", "--initial-usd", "100000.00"]);
 }
 
 /// Runs a tool of the system and says what it could not do.
-fn tool(words: &[&str]) -> Result<String, String> {
+pub fn tool(words: &[&str]) -> Result<String, String> {
     let ran = Command::new(words[0]).args(&words[1..]).output().map_err(|error| format!("{}: {error}", words[0]))?;
     let said = String::from_utf8_lossy(&ran.stdout).trim().to_owned();
     let reason = String::from_utf8_lossy(&ran.stderr).trim().to_owned();
@@ -99,10 +117,15 @@ fn d8_a_disk_that_stalls_does_not_blind_the_shop() {
             assert_eq!(shop.face().request("GET", path, &[], None).expect("an answer").status, 200, "{path}");
         }
         eventually("what is shown to be marked", || if look().undurable { Ok(()) } else { Err("durable".to_owned()) });
+        eventually("the stall to be told", || match disk_fault(&shop) {
+            fault if fault == "disk_stalled" => Ok(()),
+            other => Err(other.to_string()),
+        });
         assert!(!waits.is_finished(), "nothing is acknowledged before it is durable");
         shim.clear("stall");
         assert_eq!(waits.join().expect("no panic").expect("an answer").status, 201);
     });
+    assert_eq!(disk_fault(&shop), Value::Null);
     eventually("the mark to go", || if look().undurable { Err("marked".to_owned()) } else { Ok(()) });
     assert!(shop.stop().success());
     shop.assert_sound();
@@ -123,6 +146,9 @@ fn d2_after_a_sync_that_failed_nothing_is_written_and_nothing_is_believed() {
     let refused = send(&shop, "APRES").expect("an answer");
     assert_eq!((refused.status, &refused.json()["code"]), (503, &json!("read_only")), "{refused:?}");
     assert!(shop.credit("AVANT").is_ok(), "what was there is still read");
+    assert_eq!(disk_fault(&shop), "disk_failed");
+    assert_eq!((metric(&shop, "ucash_disk_failed"), metric(&shop, "ucash_disk_full")), ("1".into(), "0".into()));
+    assert_eq!(metric(&shop, "ucash_disk_syncs_failed_total"), "1");
     shop.kill();
     shop.start(&[]);
     assert!(shop.credit("AVANT").is_ok());
@@ -131,13 +157,13 @@ fn d2_after_a_sync_that_failed_nothing_is_written_and_nothing_is_believed() {
 }
 
 /// A file system of its own, unmounted at the end.
-struct Mounted {
+pub struct Mounted {
     place: PathBuf,
 }
 
 impl Mounted {
     /// Mounts, or says why not.
-    fn mount(place: &Path, words: &[&str]) -> Option<Mounted> {
+    pub fn mount(place: &Path, words: &[&str]) -> Option<Mounted> {
         fs::create_dir_all(place).expect("made");
         let place_text = place.to_str().expect("Unicode");
         match tool(&[&["mount"][..], words, &[place_text]].concat()) {
@@ -192,6 +218,9 @@ fn d3_a_full_disk_is_refused_plainly_read_on_and_used_again_when_there_is_room()
     assert_eq!((refused.status, &refused.json()["code"]), (503, &json!("disk_full")), "{refused:?}");
     assert!(shop.credit("AVANT").is_ok(), "it can be read");
 
+    assert_eq!(disk_fault(&shop), "disk_full");
+    assert_eq!((metric(&shop, "ucash_disk_failed"), metric(&shop, "ucash_disk_full")), ("0".into(), "1".into()));
+
     // Stopped and started on the full disk: the reserve lets it open, and it is read only.
     shop.kill();
     shop.start(&[]);
@@ -201,11 +230,14 @@ fn d3_a_full_disk_is_refused_plainly_read_on_and_used_again_when_there_is_room()
         assert!(shop.credit(reference).is_ok(), "{reference} was acknowledged");
     }
 
+    assert_eq!(disk_fault(&shop), "disk_full");
+
     fs::remove_file(&filler).expect("there is room again");
     eventually("the node to go on by itself", || {
         let answer = send(&shop, "APRES")?;
         if answer.status == 201 { Ok(()) } else { Err(format!("{answer:?}")) }
     });
+    assert_eq!(disk_fault(&shop), Value::Null);
     for reference in &acknowledged {
         assert!(shop.credit(reference).is_ok(), "{reference} was acknowledged");
     }

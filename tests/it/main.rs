@@ -48,8 +48,12 @@ mod logs;
 mod main_job;
 mod membership;
 mod merges;
+#[cfg(feature = "node")]
+mod metrics;
 mod money;
 mod mutations;
+#[cfg(feature = "node")]
+mod named_failures;
 #[cfg(feature = "node")]
 mod net;
 #[cfg(feature = "node")]
@@ -69,6 +73,8 @@ mod rows;
 mod rules;
 mod samples;
 mod seats;
+#[cfg(feature = "node")]
+mod secrets;
 mod set_aside;
 #[cfg(feature = "node")]
 mod settings;

@@ -6,6 +6,7 @@ mod credits;
 mod devices;
 mod events;
 mod exports;
+mod health;
 mod imports;
 mod movements;
 mod node;
@@ -27,7 +28,7 @@ type Body = super::body::JsonText<BODY_BYTES_MAX>;
 
 /// Every route of this node.
 pub(super) fn routes(state: ApiState) -> Routes {
-    let routes = node::add(Routes::new(state));
+    let routes = health::add(node::add(Routes::new(state)));
     let routes = devices::add(shops::add(routes));
     let routes = movements::add(shares::add(sims::add(routes)));
     let routes = payments::add(credits::add(routes));

@@ -1,7 +1,6 @@
-//! The node itself: `status`, `peers`, `sync`, `verification`, and the two probes.
+//! The node itself: `status`, `peers`, `sync`, `verification`.
 
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::response::Response;
 
 use crate::http::answer;
@@ -59,18 +58,6 @@ pub(super) fn add(routes: Routes) -> Routes {
             .shows::<VerifyView>(),
             repair,
         )
-        .get(
-            "/healthz",
-            Access::Public,
-            Operation::new("Le processus répond.", "The process answers.").says_nothing(),
-            health,
-        )
-        .get(
-            "/readyz",
-            Access::Public,
-            Operation::new("Le moteur répond aussi.", "The engine answers too.").says_nothing(),
-            readiness,
-        )
 }
 
 /// The status, without what it says of shops that a token does not hold for.
@@ -111,14 +98,4 @@ async fn verify(State(state): State<ApiState>, _: IdempotencyKey) -> Result<Resp
 async fn repair(State(state): State<ApiState>, _: IdempotencyKey) -> Result<Response, ApiError> {
     state.node().command(Command::Repair, None).await?;
     answer::shown(&state.node().query(Query::Verify).await?)
-}
-
-/// The process answers.
-async fn health() -> StatusCode {
-    StatusCode::NO_CONTENT
-}
-
-/// The engine answers too.
-async fn readiness(State(state): State<ApiState>) -> Result<StatusCode, ApiError> {
-    state.status().await.map(|_| StatusCode::NO_CONTENT)
 }

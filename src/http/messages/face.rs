@@ -1,6 +1,6 @@
 //! What the API itself refuses, in both languages. Refusals of the rules are said in the files beside this one.
 
-use super::{Language, sentence};
+use super::{Language, fitness, sentence};
 use crate::http::problem::{ApiError, Expected};
 
 /// The sentence in French.
@@ -64,6 +64,7 @@ pub(super) fn french(error: &ApiError) -> String {
         ApiError::TooManyStreams => {
             "Trop de lecteurs suivent déjà ce nœud en direct. Fermez une page ouverte ailleurs, ou réessayez plus tard.".to_owned()
         }
+        ApiError::NotReady { checks } => fitness::told(checks, Language::French),
         ApiError::TimedOut => "Ce nœud n'a pas répondu à temps ; l'opération peut avoir été faite. Recommencez avec la même \
              Idempotency-Key : elle ne sera pas faite deux fois."
             .to_owned(),
@@ -138,6 +139,7 @@ pub(super) fn english(error: &ApiError) -> String {
             "Too many readers follow this node live already. Close a page that is open elsewhere, or try again later."
                 .to_owned()
         }
+        ApiError::NotReady { checks } => fitness::told(checks, Language::English),
         ApiError::TimedOut => {
             "This node did not answer in time; the operation may have been done. Try again with the same \
              Idempotency-Key: it will not be done twice."

@@ -6,6 +6,7 @@
 mod english;
 mod face;
 mod facts;
+mod fitness;
 mod french;
 
 pub use facts::facts;

@@ -2,7 +2,7 @@
 //! the code that makes the real ones. A test sees that none is missing.
 
 use crate::http::limits::{BODY_BYTES_MAX, TOKENS_MAX};
-use crate::http::problem::{ApiError, Expected};
+use crate::http::problem::{ApiError, Expected, Unfit};
 use crate::ledger::{OtherShare, Refusal};
 use crate::model::{
     CaptureState, CreditId, FieldError, FieldFault, MovementId, PaymentId, Reference, ShopId, SimNumber, Timestamp,
@@ -41,6 +41,7 @@ fn of_the_face() -> Vec<ApiError> {
         ApiError::UnknownToken { id: field("k3v7") },
         ApiError::TooManyTokens { limit: TOKENS_MAX },
         ApiError::TooManyStreams,
+        ApiError::NotReady { checks: vec![("engine", None), ("store", Some(Unfit::DiskFull)), ("clock", None)] },
         ApiError::TimedOut,
         ApiError::Internal,
     ]

@@ -98,6 +98,12 @@ impl NetHandle {
         self.counters.snapshot()
     }
 
+    /// Tells those totals whenever it is asked, after the network ended too.
+    pub fn counting(&self) -> impl Fn() -> NetCounters + Send + Sync + 'static + use<> {
+        let counters = Arc::clone(&self.counters);
+        move || counters.snapshot()
+    }
+
     /// Stops: connections are closed, the address book is on disk and the ports are free when it returns.
     pub async fn stop(mut self) {
         drop(self.stop.take());

@@ -122,6 +122,23 @@ impl Node {
         Node::on(handle, told, now)
     }
 
+    /// A face whose engine is gone.
+    pub fn without_engine() -> Node {
+        let handle = NodeHandle::new(mpsc::channel(1).0, mpsc::channel(1).0, Arc::default(), Default::default());
+        Node::on(handle, Arc::default(), now)
+    }
+
+    /// A face whose engine is there and answers nobody.
+    pub fn with_deaf_engine() -> Node {
+        let ((requests, inbox), (looks, looked)) = (mpsc::channel(16), mpsc::channel(16));
+        tokio::spawn(async move {
+            std::future::pending::<()>().await;
+            drop((inbox, looked));
+        });
+        let handle = NodeHandle::new(requests, looks, Arc::default(), Default::default());
+        Node::on(handle, Arc::default(), now)
+    }
+
     /// Another face of the same engine, as after a restart at that time.
     pub fn restarted(&self, clock: fn() -> Timestamp) -> Node {
         Node::on(self.handle.clone(), Arc::clone(&self.told), clock)

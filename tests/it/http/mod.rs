@@ -6,6 +6,7 @@ mod described;
 mod events;
 mod fake;
 mod forms;
+mod health;
 mod refusals;
 mod shares;
 mod sockets;
