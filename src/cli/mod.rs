@@ -18,6 +18,7 @@ mod failure;
 mod faults;
 mod founding;
 mod import;
+mod inspect;
 mod lab;
 mod log;
 mod moments;
@@ -92,7 +93,17 @@ enum Command {
     /// L'état de ce nœud.
     Status,
     /// Les appareils avec lesquels ce nœud est ou a été en contact.
-    Peers,
+    Peers {
+        /// Continuer, et imprimer ce qui change.
+        #[arg(long)]
+        watch: bool,
+    },
+    /// Les journaux, lisibles.
+    #[command(subcommand)]
+    Log(inspect::Log),
+    /// Le document d'un crédit, changement par changement.
+    #[command(subcommand)]
+    Doc(inspect::Doc),
     /// Importer les données de l'ancien serveur.
     Import(import::Import),
     /// Écrire les crédits, les paiements ou les mouvements dans un fichier JSON, CSV ou XLSX.
@@ -192,7 +203,10 @@ fn dispatch(context: &Context, command: Command) -> Result<ExitCode, Failure> {
         Command::Credit(credit) => credit.run(context),
         Command::Sync => node::sync(context),
         Command::Status => node::status(context),
-        Command::Peers => node::peers(context),
+        Command::Peers { watch: true } => inspect::watch_peers(context),
+        Command::Peers { watch: false } => node::peers(context),
+        Command::Log(log) => log.run(context),
+        Command::Doc(doc) => doc.run(context),
         Command::Import(import) => import.run(context),
         Command::Export(export) => export.run(context),
         Command::Backup(backup) => backup.run(context),

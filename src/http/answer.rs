@@ -39,6 +39,8 @@ pub(super) fn shown(answer: &Answer) -> Result<Response, ApiError> {
         Answer::Invitation(invitation) => json(invitation),
         Answer::Device(device) => json(device),
         Answer::Verified(found) => json(found),
+        Answer::Entries(page) => json(page),
+        Answer::Document(document) => json(document),
         Answer::Done => Ok(nothing()),
         // None is an answer for people: imports are reported row by row, local values hold hashes of secrets, and the
         // parts of a backup go into its stream.

@@ -6,6 +6,7 @@ use crate::ledger::{CreditFilter, CreditRequest, ImportRow, StatisticsPeriod};
 use crate::membership::{ReadScope, Role};
 use crate::model::{Edit, MovementKind, Operator, PaymentMode, ShopId, SimNumber};
 use crate::money::Amount;
+use crate::replica::LogFilter;
 
 /// A command of a person or program on this device.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -253,6 +254,13 @@ pub enum Query {
     },
     /// Every entry, chain, signature and total checked anew.
     Verify,
+    /// A page of entries, as they are stored.
+    Log(LogFilter),
+    /// The changes of a credit's document.
+    Document {
+        /// Id or reference.
+        key: String,
+    },
     /// What stands at this instant: what a backup is read from.
     Snapshot,
     /// The values of the first of those keys of a snapshot.

@@ -29,6 +29,7 @@ mod keys;
 mod logs;
 mod opening;
 mod queries;
+mod reading;
 mod restore;
 mod rounds;
 mod salvage;
@@ -50,13 +51,14 @@ pub use command::{Command, Query, RowOutcome};
 pub use error::ReplicaError;
 pub use fold::SetAside;
 pub use join::{JoinError, Joiner};
+pub use reading::LogFilter;
 pub use restore::{BackupCheck, RestoreError, Restorer};
 pub use salvage::{Heads, Salvaged};
 pub use soundness::{Damage, LostEntries};
 pub use view::{
-    AccountView, Answer, BalanceView, BeneficiaryView, ClosingView, CreditView, DeviceView, EventView, ExposureView,
-    GiftView, InvitationView, LostView, MovementView, Page, PaymentView, PeerView, ShareView, SharesView, ShopView,
-    SimView, StatisticsView, StatusView, VerifyView,
+    AccountView, Answer, BalanceView, BeneficiaryView, ChangeView, ClosingView, CreditView, DeviceView, DocumentView,
+    EntryView, EventView, ExposureView, GiftView, InvitationView, LostView, MovementView, Page, PaymentView, PeerView,
+    ShareView, SharesView, ShopView, SimView, StatisticsView, StatusView, VerifyView,
 };
 
 use crate::ledger::{Book, Refusal, SetDigest};

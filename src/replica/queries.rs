@@ -99,6 +99,8 @@ impl<S: Store> Replica<S> {
                 Answer::Statistics(sums.iter().map(|(currency, sum)| (*currency, statistics_view(sum))).collect())
             }
             Query::Local { prefix } => Answer::Local(self.local(prefix).map_err(failed)?),
+            Query::Log(filter) => Answer::Entries(self.entries_page(filter)?),
+            Query::Document { key } => Answer::Document(Box::new(self.document_view(key)?)),
             Query::Verify => Answer::Verified(self.verify().map_err(failed)?),
             Query::Snapshot => Answer::Snapshot(Box::new(self.snapshot(now)?)),
             Query::OwnValues { keys } => {

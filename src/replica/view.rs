@@ -51,6 +51,10 @@ pub enum Answer {
     Local(BTreeMap<String, Vec<u8>>),
     /// What a verification found.
     Verified(VerifyView),
+    /// A page of entries.
+    Entries(Page<EntryView>),
+    /// A credit's document.
+    Document(Box<DocumentView>),
     /// What stands at an instant.
     Snapshot(Box<Snapshot>),
     /// A frame's payload of own values, and of how many keys.
@@ -446,4 +450,74 @@ impl ClosingView {
         self.insisted |= other.insisted;
         self.exposure.extend(other.exposure);
     }
+}
+
+/// An entry of a log, as it is stored.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(schemars::JsonSchema))]
+pub struct EntryView {
+    /// Who wrote it.
+    pub device: String,
+    /// Its key.
+    pub device_key: String,
+    /// Which life of its store.
+    pub incarnation: String,
+    /// For which shop; none for the registry.
+    pub shop_id: Option<ShopId>,
+    /// Its number in its log.
+    pub number: u64,
+    /// The device's wall clock; none where the entry is no entry of ours.
+    pub wall: Option<String>,
+    /// Its hybrid timestamp.
+    pub stamp: Option<String>,
+    /// Which document it changes.
+    pub document: Option<String>,
+    /// What it does, in a word; `unreadable` where nothing can be read in it.
+    pub kind: String,
+    /// Who acted.
+    pub agent: Option<String>,
+    /// The keys that it sets in the document, and to what.
+    pub sets: serde_json::Value,
+    /// How long it is.
+    pub bytes: u64,
+    /// `counts`, `waits` for what it rests on, or `set_aside`.
+    pub verdict: String,
+    /// Why it is set aside.
+    pub reason: Option<String>,
+    /// Where it stands, for the page after it.
+    pub cursor: String,
+}
+
+/// A credit's document.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(schemars::JsonSchema))]
+pub struct DocumentView {
+    /// The credit.
+    pub id: CreditId,
+    /// Its reference.
+    pub reference: String,
+    /// Its shop.
+    pub shop_id: ShopId,
+    /// Its changes, causes before effects.
+    pub changes: Vec<ChangeView>,
+}
+
+/// One change of a document.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(schemars::JsonSchema))]
+pub struct ChangeView {
+    /// The entry that bears it.
+    pub entry: EntryView,
+    /// The beginning of its hash.
+    pub hash: String,
+    /// The changes that its writer had seen last.
+    pub dependencies: Vec<String>,
+    /// The beginning of the Automerge actor.
+    pub actor: String,
+    /// The how-manieth of its actor in this document.
+    pub sequence: u64,
+    /// The number of its first operation.
+    pub start_op: u64,
+    /// The registers in which its value stands; several changes may stand in one, side by side.
+    pub stands_in: Vec<String>,
 }

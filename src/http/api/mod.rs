@@ -8,6 +8,7 @@ mod events;
 mod exports;
 mod health;
 mod imports;
+mod logs;
 mod movements;
 mod node;
 mod payments;
@@ -33,7 +34,7 @@ pub(super) fn routes(state: ApiState) -> Routes {
     let routes = movements::add(shares::add(sims::add(routes)));
     let routes = payments::add(credits::add(routes));
     let routes = backups::add(exports::add(imports::add(events::add(routes))));
-    tokens::add(routes)
+    tokens::add(logs::add(routes))
 }
 
 /// Reads `{"reason", "agent"?}`: what every taking back asks for.
