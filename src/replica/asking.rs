@@ -131,12 +131,12 @@ impl<S: Store> Replica<S> {
     }
 
     fn may_ask_again(&mut self, peer: &DeviceKey, now: Timestamp) -> bool {
-        let Some(session) = self.sessions.get_mut(peer) else { return false };
-        if !(0..60_000).contains(&now.0.saturating_sub(session.asks.0.0)) {
-            session.asks = (now, 0);
+        let conduct = self.conducts.at(*peer, now);
+        if !(0..60_000).contains(&now.0.saturating_sub(conduct.asks.0.0)) {
+            conduct.asks = (now, 0);
         }
-        session.asks.1 += 1;
-        session.asks.1 <= ASKS_A_MINUTE_MAX
+        conduct.asks.1 = conduct.asks.1.saturating_add(1);
+        conduct.asks.1 <= ASKS_A_MINUTE_MAX
     }
 
     /// Gives some of this device's share.

@@ -6,6 +6,7 @@ use crate::ledger::{Plan, Refusal, SetDigest};
 use crate::log::{LogId, SigningKey, actor_of};
 use crate::membership::{Certificate, Credentials, ReadScope, Registry, Role};
 use crate::model::{DeviceKey, Hlc, Incarnation, NetworkId, Operation, Scope, ShopId, Timestamp};
+use crate::replica::conduct::Conducts;
 use crate::replica::fold::Fold;
 use crate::replica::logs::Logs;
 use crate::replica::soundness::Damage;
@@ -205,6 +206,7 @@ impl<S: Store> Replica<S> {
             seen: std::collections::BTreeMap::new(),
             syncs: Vec::new(),
             sync_every_ms: 30_000,
+            conducts: Conducts::default(),
             traffic: sync::Traffic::default(),
             rehearsal: None,
             waiting: Vec::new(),

@@ -2,10 +2,11 @@
 
 use crate::membership::Credentials;
 use crate::model::{DeviceKey, Timestamp};
+use crate::replica::conduct::Misconduct;
 use crate::replica::session::Session;
 use crate::replica::{CommandError, Output, Replica};
 use crate::store::Store;
-use crate::wire::{Answered, Message, PROTOCOL, decode};
+use crate::wire::{Answered, FRAME_COST_BYTES, Message, PROTOCOL, STRANGER_FRAMES_MAX, decode};
 
 /// How much a device may say before it has shown who it is: what is under way when it is asked.
 const UNHEARD_MAX: u32 = 8;
@@ -37,16 +38,40 @@ impl<S: Store> Replica<S> {
         self.answered_by(peer, None);
     }
 
-    /// Something a device said.
+    /// Something a device said: it is answered as long as that is within what the device may make this one do.
     pub(super) fn frame(&mut self, peer: DeviceKey, bytes: &[u8], now: Timestamp) {
-        if !self.sessions.contains_key(&peer) {
-            return;
-        }
+        let Some(session) = self.sessions.get_mut(&peer) else { return };
         let message = match decode(bytes) {
             Ok(message) => message,
-            Err(_) => return self.ban(peer, "a frame that is no message"),
+            Err(_) => return self.misbehaved(peer, Misconduct::Broken, "a frame that is no message", now),
         };
-        let certified = self.sessions.get(&peer).is_some_and(|session| session.certificate.is_some());
+        if session.certificate.is_none() {
+            session.stranger_frames += 1;
+            if session.stranger_frames > STRANGER_FRAMES_MAX {
+                return self.ban(peer, "a stranger that goes on talking");
+            }
+            return self.heard(peer, message, false, now);
+        }
+        let asked_for = matches!(message, Message::Entries(_) | Message::Sent) && session.outstanding > 0;
+        if !self.conducts.at(peer, now).is_within() {
+            return self.misbehaved(peer, Misconduct::Excess, "it asks without end", now);
+        }
+        let (is_want, before) = (matches!(message, Message::Want(_)), self.outputs.len());
+        self.heard(peer, message, true, now);
+        if asked_for {
+            return;
+        }
+        // What was wanted is counted where it is given: what is new to the device costs it nothing.
+        let answers = self.outputs.iter().skip(before).filter(|_| !is_want);
+        let answers = answers.map(|output| match output {
+            Output::Send { peer: to, bytes } if *to == peer => bytes.len(),
+            _ => 0,
+        });
+        let cost = i64::try_from(answers.sum::<usize>()).unwrap_or(i64::MAX);
+        self.conducts.at(peer, now).charge(cost.saturating_add(FRAME_COST_BYTES));
+    }
+
+    fn heard(&mut self, peer: DeviceKey, message: Message, certified: bool, now: Timestamp) {
         match message {
             Message::Hello { protocol, network, wall, digest, incarnation } => {
                 if protocol != PROTOCOL {
@@ -79,7 +104,7 @@ impl<S: Store> Replica<S> {
             Message::Positions { scopes, positions, answer } => {
                 self.told_positions(peer, &scopes, &positions, answer, now);
             }
-            Message::Want(wants) => self.wanted(peer, &wants),
+            Message::Want(wants) => self.wanted(peer, &wants, now),
             Message::Entries(packed) => {
                 self.active(&peer, now);
                 if let Some(session) = self.sessions.get_mut(&peer) {
@@ -89,13 +114,20 @@ impl<S: Store> Replica<S> {
             }
             Message::Sent => {
                 self.active(&peer, now);
+                let mut is_empty = false;
                 if let Some(session) = self.sessions.get_mut(&peer) {
+                    is_empty = session.outstanding > 0;
                     session.outstanding = session.outstanding.saturating_sub(1);
                     // It had nothing of what it said it held: its word is not asked after again before it compares.
-                    if !std::mem::take(&mut session.delivered) {
+                    if std::mem::take(&mut session.delivered) {
+                        is_empty = false;
+                    } else {
                         session.theirs.clear();
                         session.give_up();
                     }
+                }
+                if is_empty {
+                    self.misbehaved(peer, Misconduct::Empty, "it has not what it says it has", now);
                 }
                 self.pump(peer, now);
             }

@@ -21,6 +21,7 @@ mod changes;
 mod closing;
 mod command;
 mod commands;
+mod conduct;
 mod error;
 mod fold;
 mod greeting;
@@ -190,6 +191,8 @@ pub struct Tally {
     pub received: u64,
     /// Digests sent, each of which begins a comparison.
     pub rounds: u64,
+    /// What devices said or did that was refused.
+    pub refused: u64,
     /// Logs held.
     pub logs: usize,
     /// Commands that wait for others to give some of their share.
@@ -212,6 +215,7 @@ pub struct Replica<S> {
     seen: BTreeMap<DeviceKey, session::Seen>,
     syncs: Vec<rounds::Requested>,
     sync_every_ms: i64,
+    conducts: conduct::Conducts,
     traffic: sync::Traffic,
     rehearsal: Option<(u64, Book)>,
     /// Commands that wait for others to give some of their share.
@@ -339,7 +343,8 @@ impl<S: Store> Replica<S> {
     /// What it counts.
     pub fn tally(&self) -> Tally {
         let sync::Traffic { sent, received, rounds } = self.traffic;
-        Tally { sent, received, rounds, logs: self.logs.count(), commands_waiting: self.waiting.len() }
+        let refused = self.conducts.refused;
+        Tally { sent, received, rounds, refused, logs: self.logs.count(), commands_waiting: self.waiting.len() }
     }
 
     /// Writes nothing from now on: the disk has no room to spare.

@@ -134,7 +134,7 @@ impl<S: Store> Replica<S> {
             is_syncing: self.is_syncing(),
             last_sync_time: last_sync.map(Timestamp::to_rfc3339),
             pending_count: self.pending_count(),
-            peers: self.peers(),
+            peers: self.peers(now),
             clock_offset_ms: offsets.get(offsets.len() / 2).copied(),
             conflicts_open: 0,
             entries: self.logs.entries(),
@@ -160,11 +160,14 @@ impl<S: Store> Replica<S> {
         LostView { device: self.fold.registry.name_of(&lost.log.device), shop_id, from: lost.from, to: lost.to }
     }
 
-    fn peers(&self) -> Vec<PeerView> {
-        let mut peers: Vec<DeviceKey> = self.sessions.keys().chain(self.seen.keys()).copied().collect();
+    fn peers(&self, now: Timestamp) -> Vec<PeerView> {
+        // Of strangers that misbehave there is no end: they are counted, and not shown.
+        let noted = self.conducts.noted().filter(|peer| self.fold.registry.knows(peer));
+        let mut peers: Vec<DeviceKey> = self.sessions.keys().chain(self.seen.keys()).copied().chain(noted).collect();
         peers.sort_unstable();
         peers.dedup();
         let certified = |peer: &DeviceKey| self.sessions.get(peer).is_none_or(|session| session.certificate.is_some());
+        let banned_until = |peer: &DeviceKey| self.conducts.get(peer)?.banned_until.filter(|end| now < *end);
         peers
             .into_iter()
             .filter(certified)
@@ -175,6 +178,8 @@ impl<S: Store> Replica<S> {
                 connected: self.sessions.contains_key(&peer),
                 in_step: self.sessions.get(&peer).is_some_and(|session| session.in_step),
                 last_sync_time: self.seen.get(&peer).and_then(|seen| seen.in_step_at).map(Timestamp::to_rfc3339),
+                refused: self.conducts.get(&peer).map_or(0, |conduct| conduct.refused),
+                banned_until: banned_until(&peer).map(Timestamp::to_rfc3339),
             })
             .collect()
     }

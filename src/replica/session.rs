@@ -39,8 +39,10 @@ pub(super) struct Session {
     pub own_digest: Option<(u64, Digest)>,
     /// Which life of its store it said it is.
     pub incarnation: Option<Incarnation>,
-    /// How often it asked for a share, since when.
-    pub asks: (Timestamp, u32),
+    /// How far each log was given to it: who asks for the same again has to wait at some time.
+    pub given: BTreeMap<LogId, u64>,
+    /// How much it said in all before it had shown who it is.
+    pub stranger_frames: u32,
 }
 
 impl Session {
@@ -61,7 +63,8 @@ impl Session {
             in_step: false,
             own_digest: None,
             incarnation: None,
-            asks: (now, 0),
+            given: BTreeMap::new(),
+            stranger_frames: 0,
         }
     }
 

@@ -6,10 +6,11 @@ use std::collections::BTreeSet;
 use crate::log::{Digest, Head, LogId};
 use crate::membership::{Certificate, ReadScope, Role};
 use crate::model::{DeviceKey, Scope, ShopId, Timestamp};
+use crate::replica::conduct::Misconduct;
 use crate::replica::session::Seen;
 use crate::replica::{Output, Replica};
 use crate::store::Store;
-use crate::wire::{Answered, LOGS_TOLD_MAX, Message, POSITIONS_MAX, Position, SCOPES_MAX, ScopeDigest, encode};
+use crate::wire::{Answered, BAN_MS, LOGS_TOLD_MAX, Message, POSITIONS_MAX, Position, SCOPES_MAX, ScopeDigest, encode};
 
 /// Entries handed over since the start.
 #[derive(Clone, Copy, Debug, Default)]
@@ -19,16 +20,26 @@ pub(super) struct Traffic {
     pub rounds: u64,
 }
 
-/// For how long a device that is none of ours, or breaks the protocol, is left alone.
-const BAN_MS: u64 = 60_000;
 impl<S: Store> Replica<S> {
     pub(super) fn send(&mut self, peer: DeviceKey, message: &Message) {
         self.outputs.push(Output::Send { peer, bytes: encode(message) });
     }
 
+    /// Leaves a device alone for a while that did nothing wrong, but with which there is nothing to talk about.
     pub(super) fn ban(&mut self, peer: DeviceKey, reason: &'static str) {
+        self.leave(peer, BAN_MS, reason);
+    }
+
+    /// Counts what a device did that it should not, and leaves it alone if that was too much: longer each time.
+    pub(super) fn misbehaved(&mut self, peer: DeviceKey, how: Misconduct, reason: &'static str, now: Timestamp) {
+        if let Some(for_ms) = self.conducts.misbehaved(peer, how, now) {
+            self.leave(peer, for_ms, reason);
+        }
+    }
+
+    fn leave(&mut self, peer: DeviceKey, for_ms: u64, reason: &'static str) {
         self.sessions.remove(&peer);
-        self.outputs.push(Output::Ban { peer, for_ms: BAN_MS, reason });
+        self.outputs.push(Output::Ban { peer, for_ms, reason });
     }
 
     /// The certificate by which a device is known from the registry, if connections with it have not ended.
@@ -131,7 +142,8 @@ impl<S: Store> Replica<S> {
         let Some(shared) = self.shared(&peer) else { return };
         let mut differing: BTreeSet<Scope> =
             theirs.iter().filter(|one| self.logs.scope_digest(one.scope) != one.digest).map(|one| one.scope).collect();
-        differing.extend(self.logs.scopes().into_iter().filter(|own| !theirs.iter().any(|one| one.scope == *own)));
+        let named: BTreeSet<Scope> = theirs.iter().map(|one| one.scope).collect();
+        differing.extend(self.logs.scopes().into_iter().filter(|own| !named.contains(own)));
         differing.retain(|scope| shared(*scope));
         if !differing.is_empty() {
             self.send_positions(peer, differing.into_iter().collect(), true);
@@ -176,7 +188,7 @@ impl<S: Store> Replica<S> {
             session.told(&scopes, follows, positions.iter().map(|one| (one.log, one.head)));
             // Message by message a device could name scopes without end.
             if session.theirs.len() > LOGS_TOLD_MAX {
-                return self.ban(peer, "more logs than a company has");
+                return self.misbehaved(peer, Misconduct::Broken, "more logs than a company has", now);
             }
         }
         // Of logs that are not held here nobody asks who has seen them; and nobody has seen of a log more than there is,

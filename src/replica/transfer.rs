@@ -5,6 +5,7 @@
 use crate::log::{LogId, SuffixError, check_suffix};
 use crate::model::{DeviceKey, Scope, Timestamp};
 use crate::replica::Replica;
+use crate::replica::conduct::Misconduct;
 use crate::replica::fold::EntryRef;
 use crate::store::Store;
 use crate::wire::{ANSWER_BYTES_MAX, Message, Packed, WANT_ENTRIES_MAX, WANTS_MAX, Want, decode};
@@ -70,9 +71,9 @@ impl<S: Store> Replica<S> {
         wants
     }
 
-    pub(super) fn wanted(&mut self, peer: DeviceKey, wants: &[Want]) {
+    pub(super) fn wanted(&mut self, peer: DeviceKey, wants: &[Want], now: Timestamp) {
         let Some(shared) = self.shared(&peer) else { return };
-        let (mut budget, mut bytes) = (WANT_ENTRIES_MAX, ANSWER_BYTES_MAX);
+        let (mut budget, mut bytes, mut again) = (WANT_ENTRIES_MAX, ANSWER_BYTES_MAX, 0);
         for want in wants.iter().filter(|want| shared(want.log.scope)) {
             let mut from = want.from;
             while from <= want.to && budget > 0 && bytes > 0 {
@@ -82,6 +83,12 @@ impl<S: Store> Replica<S> {
                     Err(error) => return self.fail(&error),
                 };
                 let count = suffix.bodies.len() as u64;
+                if let Some(session) = self.sessions.get_mut(&peer) {
+                    let given = session.given.entry(want.log).or_default();
+                    let bodies = suffix.bodies.iter().zip(suffix.from..);
+                    again += bodies.filter(|(_, number)| number <= given).map(|(body, _)| body.len()).sum::<usize>();
+                    *given = (*given).max(suffix.from.saturating_add(count) - 1);
+                }
                 from += count;
                 budget = budget.saturating_sub(count);
                 bytes = bytes.saturating_sub(suffix.bodies.iter().map(Vec::len).sum());
@@ -89,6 +96,7 @@ impl<S: Store> Replica<S> {
                 self.send(peer, &Message::Entries(Packed::pack(&suffix)));
             }
         }
+        self.conducts.at(peer, now).charge(i64::try_from(again).unwrap_or(i64::MAX));
         self.send(peer, &Message::Sent);
     }
 
@@ -115,23 +123,26 @@ impl<S: Store> Replica<S> {
         }
         let suffix = match packed.unpack() {
             Ok(suffix) => suffix,
-            Err(_) if asked_for => return self.ban(peer, "entries that do not unpack"),
+            Err(_) if asked_for => return self.misbehaved(peer, Misconduct::Broken, "entries that do not unpack", now),
             // Gossip is handed on unopened: whoever handed this on need not have made it.
-            Err(_) => return,
+            Err(_) => return self.conducts.refused += 1,
         };
         let entries = match check_suffix(&head, &suffix) {
             Ok(entries) => entries,
             Err(SuffixError::Old) => return,
             Err(SuffixError::Gap { .. }) => return self.compare_soon(&peer, now),
             Err(SuffixError::Bounds) if asked_for => {
-                return self.ban(peer, "more entries than one signature may cover");
+                let reason = "more entries than one signature may cover";
+                return self.misbehaved(peer, Misconduct::Broken, reason, now);
             }
-            Err(SuffixError::Bounds) => return,
+            Err(SuffixError::Bounds) => return self.conducts.refused += 1,
             // Of this device's own log: it was continued by a copy of this store, or this store is the copy.
             Err(SuffixError::Signature) if own => return,
             // No verdict on the log: whoever handed it on may not have checked.
-            Err(SuffixError::Signature) if asked_for => return self.ban(peer, "entries that are not signed"),
-            Err(SuffixError::Signature) => return,
+            Err(SuffixError::Signature) if asked_for => {
+                return self.misbehaved(peer, Misconduct::Broken, "entries that are not signed", now);
+            }
+            Err(SuffixError::Signature) => return self.conducts.refused += 1,
         };
         self.traffic.received += entries.len() as u64;
         if own {

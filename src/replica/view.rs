@@ -217,6 +217,12 @@ pub struct PeerView {
     pub connected: bool,
     pub in_step: bool,
     pub last_sync_time: Option<String>,
+    /// How often something it said or did was refused, since this node was started.
+    #[serde(default)]
+    pub refused: u64,
+    /// Until when this node leaves it alone for that.
+    #[serde(default)]
+    pub banned_until: Option<String>,
 }
 
 /// A device of the network.

@@ -28,3 +28,39 @@ pub const UNPACKED_BYTES_MAX: usize = crate::log::SUFFIX_BYTES_MAX + crate::log:
 
 /// Longest name of a device, in bytes.
 pub const NAME_BYTES_MAX: usize = 1_024;
+
+/// What one device may make another send again, in bytes, before it has to wait: ten comparisons of as many logs as may
+/// be told. What it has not been sent before is not counted: of that there is only so much.
+pub const ALLOWANCE_BYTES_MAX: i64 = 64 << 20;
+
+/// By how much the allowance grows again, in bytes a second: three times what the largest company needs that compares
+/// four times a second. A weak machine's processor hashes and sends it beside its work.
+pub const ALLOWANCE_BYTES_A_SECOND: i64 = 2 << 20;
+
+/// What a frame that nobody asked for costs beside its answer, in bytes: reading it is work, however short it is.
+pub const FRAME_COST_BYTES: i64 = 1 << 10;
+
+/// How much one that has not shown that it is one of us may say in one connection: a joiner says four things, and may
+/// have mistyped its invitation some times.
+pub const STRANGER_FRAMES_MAX: u32 = 64;
+
+/// How much misbehaviour ends a connection, in points: what only hostile or broken programs do counts as much at once.
+pub const MISCONDUCT_POINTS_MAX: u32 = 20;
+
+/// How many points are forgiven in a minute: two promises that were not kept, and a little. An honest device that is out
+/// of luck once in each comparison, every half minute, is never left for it.
+pub const MISCONDUCT_FORGIVEN_A_MINUTE: i64 = 12;
+
+/// For how long a device is left alone that is none of ours, speaks another version or misbehaves for the first time, in
+/// milliseconds.
+pub const BAN_MS: u64 = 60_000;
+
+/// The longest ban, in milliseconds. A device whose memory is bad misbehaves as a hostile one does, and what it records
+/// is money all the same: every hour it gets another chance, which costs us one frame.
+pub const BAN_MS_MAX: u64 = 3_600_000;
+
+/// How long after a ban's end one of the bans before is forgotten, in milliseconds: after a quiet day all are.
+pub const BAN_FORGOTTEN_MS: i64 = 4 * 3_600_000;
+
+/// Devices whose conduct is remembered: as many as the largest company has, below a megabyte.
+pub const CONDUCTS_MAX: usize = 4_096;

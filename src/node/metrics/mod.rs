@@ -113,6 +113,7 @@ struct Numbers {
     commands_waiting: Gauge,
     entries: Family<Direction, Counter>,
     rounds: Counter,
+    refused: Counter,
     frames: Family<Direction, Counter>,
     frame_bytes: Family<Direction, Counter>,
     gossip: Family<Direction, Counter>,
@@ -155,6 +156,7 @@ impl Metrics {
             commands_waiting: Gauge::default(),
             entries: Family::default(),
             rounds: Counter::default(),
+            refused: Counter::default(),
             frames: Family::default(),
             frame_bytes: Family::default(),
             gossip: Family::default(),
@@ -246,6 +248,7 @@ impl Metrics {
         entries(Way::In).inc_by(grown(before.received, after.received));
         entries(Way::Out).inc_by(grown(before.sent, after.sent));
         numbers.rounds.inc_by(grown(before.rounds, after.rounds));
+        numbers.refused.inc_by(grown(before.refused, after.refused));
     }
 
     /// A frame of so many bytes came or went.

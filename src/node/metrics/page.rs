@@ -108,6 +108,7 @@ impl Numbers {
         let entries = "Entries received from and sent to other devices, again or anew";
         registry.register("entries_transferred", entries, self.entries.clone());
         registry.register("rounds", "Comparisons begun with other devices", self.rounds.clone());
+        registry.register("refused", "What devices said or did that was refused", self.refused.clone());
         let waiting = "Commands that wait for another device to give some of its share";
         registry.register("commands_waiting", waiting, self.commands_waiting.clone());
     }
