@@ -81,7 +81,7 @@ fn o7_directories_that_are_none_or_in_use() {
     let photos = shop.beside("photos");
     fs::create_dir(&photos).expect("made");
     fs::write(photos.join("kin.jpg"), [0xff, 0xd8]).expect("written");
-    fails(&photos, &["status"], &[], "directory_foreign", "--data");
+    fails(&photos, &["status"], &[], "no_device", "--data");
     assert_eq!(fs::read_dir(&photos).expect("listed").count(), 1, "nothing was put beside the photos");
 
     shop.start(&[]);
