@@ -4,6 +4,7 @@
 //! Values are carried as text until the last layer has spoken, so that each is read in one way only. It must never go
 //! on with a setting that it does not understand.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -127,7 +128,8 @@ impl File {
                 failure.facts.insert("line".to_owned(), json!(line));
                 failure
             }),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(File::default()),
+            // A directory that is none is told when it is opened.
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(File::default()),
             Err(error) => Err(bad(error.to_string())),
         }
     }

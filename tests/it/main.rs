@@ -36,6 +36,8 @@ mod heads_file;
 mod http;
 #[cfg(feature = "node")]
 mod import_cli;
+#[cfg(feature = "node")]
+mod inspect;
 mod joining;
 mod keys_and_imports;
 #[cfg(feature = "node")]

@@ -49,7 +49,7 @@ fn nothing_that_lets_anyone_in_is_logged() {
     assert_eq!(joined.code, Some(0), "{joined:?}");
     two.start_in(&["--log-format", "human", "--peer", &one.address()], &everything());
 
-    let made = one.ok(&["token", "create", "--name", "caisse", "--shops", "1"]);
+    let made = one.ok(&["token", "create", "--name", "caisse", "--shop", "1"]);
     let token = made["token"].as_str().expect("a token").to_owned();
     secrets.insert("the token".to_owned(), token.clone());
     let secret = token.rsplit('_').next().expect("its last part").to_owned();
