@@ -3,9 +3,12 @@
 use ucash::document::CHANGE_BYTES_MAX;
 use ucash::log::{Head, LogId};
 use ucash::membership::Credentials;
-use ucash::model::{Incarnation, Operation, Scope, ShopId};
-use ucash::replica::{Input, Output};
-use ucash::wire::{ANSWER_BYTES_MAX, Message, POSITIONS_MAX, Packed, Position, SCOPES_MAX, Want, decode, encode};
+use ucash::model::{Incarnation, Operation, Scope, ShopId, Timestamp};
+use ucash::replica::{Input, Output, PeerView};
+use ucash::wire::{
+    ALLOWANCE_BYTES_MAX, ANSWER_BYTES_MAX, BAN_MS, FRAME_COST_BYTES, Message, POSITIONS_MAX, Packed, Position,
+    SCOPES_MAX, STRANGER_FRAMES_MAX, Want, decode, encode,
+};
 
 use crate::forge::{
     COUNTER, FORGER, Forger, Net, Node, OFFICE, device, done, gossip, meet, net, pay_command, shown, signed, status,
@@ -137,4 +140,160 @@ fn who_claims_to_hold_more_than_there_is_confirms_nothing() {
     let more: Vec<Position> = own.iter().map(liar).collect();
     say(&mut office, FORGER, &Message::Positions { scopes: vec![SHOP], positions: more, answer: false });
     assert_eq!(status(&mut office).pending_count, pending, "nobody holds more of it than its writer");
+}
+
+/// Everything a device that is connected already says at one time, until it is left. Answers the bytes sent to it, how
+/// many of its frames were heard, and for how long it is left, in minutes.
+fn flood(node: &mut Node, seed: u8, message: &Message, now: Timestamp, frames: usize) -> (usize, usize, Option<u64>) {
+    let peer = device(seed);
+    let bytes = encode(message);
+    let mut sent = 0;
+    for number in 1..=frames {
+        for output in node.handle(now, Input::Frame { peer, bytes: bytes.clone() }) {
+            match output {
+                Output::Send { bytes, .. } => sent += bytes.len(),
+                Output::Ban { for_ms, .. } => return (sent, number, Some(for_ms / BAN_MS)),
+                _ => {}
+            }
+        }
+    }
+    (sent, frames, None)
+}
+
+fn peer_view(node: &mut Node, seed: u8) -> PeerView {
+    let key = device(seed).to_text();
+    status(node).peers.into_iter().find(|peer| peer.device_key == key).expect("shown")
+}
+
+#[test]
+fn who_asks_for_the_same_again_and_again_is_left_and_hanging_up_does_not_help() {
+    let Net { mut office, mut counter, mut forger, .. } = net();
+    let first = forger.number();
+    for number in 0..8_u8 {
+        let mut body = vec![0; CHANGE_BYTES_MAX];
+        blake3::Hasher::new().update(&[number]).finalize_xof().fill(&mut body);
+        gossip(&mut office, &forger.sign(vec![body]));
+    }
+    let before = shown(&mut office);
+    let peer = device(FORGER);
+    let want = Message::Want(vec![Want { log: forger.log, from: first, to: first + 7 }]);
+    let (mut sent, mut banned) = (0, None);
+    for _ in 0..1_000 {
+        office.handle(NOW, Input::Connected { peer });
+        let (bytes, _, minutes) = flood(&mut office, FORGER, &want, NOW, 100);
+        sent += bytes;
+        banned = banned.or(minutes);
+        office.handle(NOW, Input::Disconnected { peer });
+        if banned.is_some() {
+            break;
+        }
+    }
+    assert_eq!(banned, Some(1));
+    // The first time in each connection is free; every further one is not.
+    assert!(sent < 2 * ALLOWANCE_BYTES_MAX as usize, "{sent}");
+    let view = peer_view(&mut office, FORGER);
+    assert_eq!((view.refused, view.connected), (20, false));
+    assert_eq!(view.banned_until, Some(NOW.plus_ms(BAN_MS as i64).to_rfc3339()));
+    assert_eq!(shown(&mut office), before);
+
+    done(&mut counter, NOW.plus_ms(1_000), pay_command("CRED-001", "7"));
+    meet(&mut office, &mut counter);
+    assert_eq!(shown(&mut office), shown(&mut counter), "an honest one is served meanwhile");
+    let view = peer_view(&mut office, COUNTER);
+    assert_eq!((view.refused, view.banned_until), (0, None));
+}
+
+#[test]
+fn short_words_that_are_dear_to_answer_run_out() {
+    let Net { mut office, .. } = net();
+    let before = shown(&mut office);
+    let rows = [
+        Message::Digest([7; 32]),
+        Message::Scopes(Vec::new()),
+        Message::Positions { scopes: vec![SHOP, Scope::Registry], positions: Vec::new(), answer: true },
+        Message::WhoAreYou,
+        Message::Want(vec![Want {
+            log: LogId { scope: SHOP, device: device(99), incarnation: Incarnation(1) },
+            from: 1,
+            to: 9,
+        }]),
+        Message::Sent,
+    ];
+    let most = (ALLOWANCE_BYTES_MAX / FRAME_COST_BYTES) as usize;
+    let mut later = NOW;
+    for (row, message) in rows.iter().enumerate() {
+        office.handle(later, Input::Connected { peer: device(FORGER) });
+        let (sent, heard, minutes) = flood(&mut office, FORGER, message, later, 2 * most);
+        assert!(heard <= most + 20 && sent <= ALLOWANCE_BYTES_MAX as usize, "{message:?}: {heard}, {sent}");
+        assert_eq!(minutes, Some(1 << row), "{message:?}: longer each time");
+        later = later.plus_ms((BAN_MS << row) as i64);
+    }
+    assert_eq!(shown(&mut office), before);
+}
+
+#[test]
+fn who_says_it_holds_what_it_does_not_is_left_and_once_in_a_comparison_is_forgiven() {
+    let Net { mut office, forger, .. } = net();
+    let peer = device(FORGER);
+    let log = LogId { incarnation: Incarnation(77), ..forger.log };
+    let claim = Position { log, head: Head { number: 9, hash: [3; 32] } };
+    let claim = encode(&Message::Positions { scopes: vec![SHOP], positions: vec![claim], answer: false });
+    let lie = |office: &mut Node, now: Timestamp| {
+        office.handle(now, Input::Frame { peer, bytes: claim.clone() });
+        let outputs = office.handle(now, Input::Frame { peer, bytes: encode(&Message::Sent) });
+        outputs.iter().any(|output| matches!(output, Output::Ban { .. }))
+    };
+    office.handle(NOW, Input::Connected { peer });
+    for step in 0..100 {
+        assert!(!lie(&mut office, NOW.plus_ms(step * 30_000)), "bad luck in each comparison");
+    }
+    let now = NOW.plus_ms(100 * 30_000);
+    let left: Vec<bool> = (0..4).map(|_| lie(&mut office, now)).collect();
+    assert_eq!(left, [false, false, false, true]);
+    // A `Sent` that nobody waits for is no promise.
+    office.handle(now, Input::Connected { peer });
+    let view = peer_view(&mut office, FORGER).refused;
+    office.handle(now, Input::Frame { peer, bytes: encode(&Message::Sent) });
+    assert_eq!(peer_view(&mut office, FORGER).refused, view);
+}
+
+#[test]
+fn a_stranger_says_only_so_much_and_is_not_remembered_for_it() {
+    let Net { mut office, .. } = net();
+    let peer = device(66);
+    office.handle(NOW, Input::Connected { peer });
+    let (_, heard, minutes) = flood(&mut office, 66, &Message::WhoAreYou, NOW, 1_000);
+    assert_eq!((heard, minutes), (STRANGER_FRAMES_MAX as usize + 1, Some(1)));
+    office.handle(NOW, Input::Connected { peer });
+    office.handle(NOW, Input::Frame { peer, bytes: vec![0xff] });
+    let key = peer.to_text();
+    assert!(status(&mut office).peers.iter().all(|peer| peer.device_key != key), "of strangers there is no end");
+    assert!(office.tally().refused > 0, "but they are counted");
+}
+
+#[test]
+fn bans_grow_for_who_goes_on_and_who_hands_on_bad_entries_has_none() {
+    let Net { mut office, mut counter, mut forger, .. } = net();
+    let peer = device(FORGER);
+    let (mut now, mut minutes) = (NOW, Vec::new());
+    for _ in 0..7 {
+        office.handle(now, Input::Connected { peer });
+        let outputs = office.handle(now, Input::Frame { peer, bytes: vec![0xff] });
+        let banned = outputs.iter().find_map(|output| match output {
+            Output::Ban { for_ms, .. } => Some(*for_ms),
+            _ => None,
+        });
+        let for_ms = banned.expect("left");
+        minutes.push(for_ms / BAN_MS);
+        now = now.plus_ms(for_ms as i64);
+    }
+    assert_eq!(minutes, [1, 2, 4, 8, 16, 32, 60]);
+    // What the forger wrote wrongly is kept and handed on by honest ones: none of them is charged.
+    for frame in [forger.sign(vec![vec![1, 2, 3]]), forger.sign(vec![vec![9; 40]])] {
+        gossip(&mut counter, &frame);
+    }
+    meet(&mut office, &mut counter);
+    assert_eq!(shown(&mut office).set_aside.len(), 2);
+    assert_eq!(shown(&mut office), shown(&mut counter));
+    assert_eq!((peer_view(&mut office, COUNTER).refused, peer_view(&mut counter, OFFICE).refused), (0, 0));
 }
