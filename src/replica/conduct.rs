@@ -9,8 +9,10 @@ use std::collections::BTreeMap;
 use crate::model::{DeviceKey, Timestamp};
 use crate::wire::{
     ALLOWANCE_BYTES_A_SECOND, ALLOWANCE_BYTES_MAX, BAN_FORGOTTEN_MS, BAN_MS, BAN_MS_MAX, CONDUCTS_MAX,
-    MISCONDUCT_FORGIVEN_A_MINUTE, MISCONDUCT_POINTS_MAX,
+    GIVEN_TIMES_A_DAY_MAX, MISCONDUCT_FORGIVEN_A_MINUTE, MISCONDUCT_POINTS_MAX,
 };
+
+const DAY_MS: i64 = 86_400_000;
 
 /// What a device did that it should not, by how sure it is that no honest one does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +44,8 @@ pub(super) struct Conduct {
     pub banned_until: Option<Timestamp>,
     /// How often it asked for a share, since when.
     pub asks: (Timestamp, u32),
+    /// How many entries it was given that were new in their connection, since when.
+    given: (Timestamp, u64),
     bans: u32,
     points: u32,
     forgiven_at: Timestamp,
@@ -55,6 +59,7 @@ impl Conduct {
             refused: 0,
             banned_until: None,
             asks: (now, 0),
+            given: (now, 0),
             bans: 0,
             points: 0,
             forgiven_at: now,
@@ -82,6 +87,16 @@ impl Conduct {
                 self.banned_until = (self.bans > 0).then(|| end.plus_ms(quiet * BAN_FORGOTTEN_MS));
             }
         }
+    }
+
+    /// Counts entries that were not given to it in this connection before. Returns whether it has been given so much of
+    /// `held` that it counts as given again: else it would but have to hang up each time.
+    pub fn is_given_again(&mut self, fresh: u64, held: u64, now: Timestamp) -> bool {
+        if !(0..DAY_MS).contains(&now.0.saturating_sub(self.given.0.0)) {
+            self.given = (now, 0);
+        }
+        self.given.1 = self.given.1.saturating_add(fresh);
+        self.given.1 > held.saturating_mul(GIVEN_TIMES_A_DAY_MAX)
     }
 
     /// Whether it may have more of what it had before.

@@ -83,11 +83,16 @@ impl<S: Store> Replica<S> {
                     Err(error) => return self.fail(&error),
                 };
                 let count = suffix.bodies.len() as u64;
+                let held = self.logs.entries();
                 if let Some(session) = self.sessions.get_mut(&peer) {
                     let given = session.given.entry(want.log).or_default();
+                    let last = suffix.from.saturating_add(count).saturating_sub(1);
+                    let fresh = last.saturating_sub(*given).min(count);
+                    let is_again = self.conducts.at(peer, now).is_given_again(fresh, held, now);
                     let bodies = suffix.bodies.iter().zip(suffix.from..);
-                    again += bodies.filter(|(_, number)| number <= given).map(|(body, _)| body.len()).sum::<usize>();
-                    *given = (*given).max(suffix.from.saturating_add(count) - 1);
+                    let counted = bodies.filter(|(_, number)| is_again || number <= given);
+                    again += counted.map(|(body, _)| body.len()).sum::<usize>();
+                    *given = (*given).max(last);
                 }
                 from += count;
                 budget = budget.saturating_sub(count);

@@ -33,6 +33,10 @@ pub const NAME_BYTES_MAX: usize = 1_024;
 /// be told. What it has not been sent before is not counted: of that there is only so much.
 pub const ALLOWANCE_BYTES_MAX: i64 = 64 << 20;
 
+/// How often in a day one device may be given all that is held, connection by connection, before it counts as given
+/// again: once, and once more to a device that was put up anew.
+pub const GIVEN_TIMES_A_DAY_MAX: u64 = 2;
+
 /// By how much the allowance grows again, in bytes a second: three times what the largest company needs that compares
 /// four times a second. A weak machine's processor hashes and sends it beside its work.
 pub const ALLOWANCE_BYTES_A_SECOND: i64 = 2 << 20;
