@@ -51,7 +51,8 @@ pub(super) struct Man {
 
 impl Man {
     pub fn run(self, context: &Context) -> Result<ExitCode, Failure> {
-        let mut command = Arguments::command();
+        // `help` is clap's own, and says nothing that these pages do not.
+        let mut command = Arguments::command().disable_help_subcommand(true);
         // Gives each subcommand its full name and what all commands take.
         command.build();
         let Some(directory) = self.directory else {
@@ -73,9 +74,8 @@ fn write_all(command: &clap::Command, is_first: bool, directory: &Path) -> io::R
     let mut file = BufWriter::new(File::create(directory.join(name))?);
     write_page(command, is_first, &mut file)?;
     file.flush()?;
-    // `help` is clap's own, and says nothing that these pages do not.
-    let below = command.get_subcommands().filter(|below| !below.is_hide_set() && below.get_name() != "help");
-    below.into_iter().try_for_each(|below| write_all(below, false, directory))
+    let mut below = command.get_subcommands().filter(|below| !below.is_hide_set());
+    below.try_for_each(|below| write_all(below, false, directory))
 }
 
 fn write_page(command: &clap::Command, is_first: bool, to: &mut dyn Write) -> io::Result<()> {

@@ -46,7 +46,7 @@ use crate::http::Language;
 
 /// Nœud de réplication pour les crédits virtuels entre agences de mobile money.
 #[derive(Debug, Parser)]
-#[command(name = "ucash", version, about, propagate_version = true, max_term_width = 100)]
+#[command(name = "ucash", version, propagate_version = true, max_term_width = 100)]
 pub struct Arguments {
     #[command(flatten)]
     shared: Shared,

@@ -46,6 +46,8 @@ mod live;
 mod logs;
 #[cfg(feature = "node")]
 mod main_job;
+#[cfg(feature = "node")]
+mod manual;
 mod membership;
 mod merges;
 #[cfg(feature = "node")]
@@ -94,4 +96,6 @@ mod tokens;
 mod totals;
 #[cfg(feature = "node")]
 mod upgrade;
+#[cfg(feature = "node")]
+mod watching;
 mod wire;
