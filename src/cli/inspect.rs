@@ -7,10 +7,10 @@ use std::time::Duration;
 use clap::Subcommand;
 use serde_json::Value;
 
-use super::Context;
-use super::client::path;
+use super::client::{Client, path};
 use super::failure::Failure;
-use super::output::{items, print_line, text};
+use super::output::{items, print_line, text, try_print_line};
+use super::{Context, words};
 
 /// How often who watches asks again.
 const WATCH_PAUSE: Duration = Duration::from_secs(1);
@@ -131,10 +131,13 @@ fn entry_line(context: &Context, entry: &Value) -> String {
         Some(shop) => format!("{} {shop}", printer.pick("agence", "shop")),
         None => printer.pick("registre", "registry").to_owned(),
     };
+    let pick = |french, english| printer.pick(french, english);
+    let (kind, reason) = (text(entry, "kind"), text(entry, "reason"));
+    let (kind, reason) = (words::kind(&kind, pick), words::reason(&reason, pick));
     let verdict = match text(entry, "verdict").as_str() {
         "counts" => String::new(),
         "waits" => format!(" [{}]", printer.pick("attend ce qui la précède", "waits for what precedes it")),
-        _ => format!(" [{} : {}]", printer.pick("mise de côté", "set aside"), text(entry, "reason")),
+        _ => format!(" [{} : {}]", printer.pick("mise de côté", "set aside"), reason),
     };
     let agent = entry.get("agent").and_then(Value::as_str).map_or(String::new(), |agent| format!(" ({agent})"));
     format!(
@@ -143,47 +146,67 @@ fn entry_line(context: &Context, entry: &Value) -> String {
         text(entry, "number"),
         text(entry, "wall"),
         text(entry, "document"),
-        text(entry, "kind"),
+        kind,
         entry.get("sets").map(Value::to_string).unwrap_or_default(),
     )
 }
 
-/// Prints each device that this node is or was in contact with, and again whenever something changes, until Ctrl-C.
+/// Prints each device that this node is or was in contact with, and again whenever something changes, until Ctrl-C or
+/// until nobody reads any more.
 #[expect(clippy::disallowed_methods, reason = "a command that waits between two looks")]
 pub(super) fn watch_peers(context: &Context) -> Result<ExitCode, Failure> {
     let printer = context.printer;
+    // Without a node nobody comes or goes, and a store held open for ever would keep `ucash start` out.
+    if !Client::is_running(&context.data, printer.language) {
+        return Err(Failure::new(
+            "node_not_running",
+            printer.pick(
+                "Aucun nœud ne tourne sur ce répertoire : personne ne peut arriver ni partir. Lancez ucash start, puis recommencez.",
+                "No node runs on this directory: nobody can come or go. Run ucash start, then try again.",
+            ),
+        ));
+    }
     let client = context.client()?;
     printer.remark(printer.pick("Ctrl-C pour finir.", "Ctrl-C ends it."));
-    let mut known: BTreeMap<String, Value> = BTreeMap::new();
+    let mut known = BTreeMap::new();
     loop {
-        let peers = client.get("/api/v1/peers")?;
-        for peer in items(&peers) {
-            let mut state = peer.clone();
-            // That it was heard again is no news.
-            state.as_object_mut().into_iter().for_each(|state| drop(state.remove("last_sync_time")));
-            let key = text(peer, "device_key");
-            if known.get(&key) == Some(&state) {
-                continue;
+        for peer in news(&mut known, items(&client.get("/api/v1/peers")?)) {
+            let line = if printer.json { peer.to_string() } else { peer_line(context, &peer) };
+            if try_print_line(&line).is_err() {
+                return Ok(ExitCode::SUCCESS);
             }
-            known.insert(key, state);
-            let is = |name: &str| peer.get(name).is_some_and(|value| value == true);
-            let line = match printer.json {
-                true => peer.to_string(),
-                false => format!(
-                    "{} · {} · {}",
-                    text(peer, "device"),
-                    match is("connected") {
-                        true => printer.pick("connecté", "connected"),
-                        false => printer.pick("absent", "away"),
-                    },
-                    match is("in_step") {
-                        true => printer.pick("à jour", "in step"),
-                        false => printer.pick("pas à jour", "not in step"),
-                    },
-                ),
-            };
-            print_line(&line);
         }
         std::thread::sleep(WATCH_PAUSE);
     }
+}
+
+/// What is new about whom; who is no longer told of is away.
+fn news(known: &mut BTreeMap<String, Value>, peers: &[Value]) -> Vec<Value> {
+    let mut told = Vec::new();
+    let mut before = std::mem::take(known);
+    for peer in peers {
+        let mut state = peer.clone();
+        // That it was heard again is no news.
+        state.as_object_mut().into_iter().for_each(|state| drop(state.remove("last_sync_time")));
+        let key = text(peer, "device_key");
+        if before.remove(&key).as_ref() != Some(&state) {
+            told.push(peer.clone());
+        }
+        known.insert(key, state);
+    }
+    for mut gone in before.into_values() {
+        gone["connected"] = Value::Bool(false);
+        gone["in_step"] = Value::Bool(false);
+        told.push(gone);
+    }
+    told
+}
+
+fn peer_line(context: &Context, peer: &Value) -> String {
+    let printer = context.printer;
+    let is = |name: &str| peer.get(name).is_some_and(|value| value == true);
+    let there = if is("connected") { printer.pick("connecté", "connected") } else { printer.pick("absent", "away") };
+    let step =
+        if is("in_step") { printer.pick("à jour", "in step") } else { printer.pick("pas à jour", "not in step") };
+    format!("{} · {there} · {step}", text(peer, "device"))
 }

@@ -21,6 +21,7 @@ mod import;
 mod inspect;
 mod lab;
 mod log;
+mod man;
 mod moments;
 mod node;
 mod output;
@@ -30,6 +31,7 @@ mod shop;
 mod sim;
 mod start;
 mod token;
+mod words;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -44,7 +46,7 @@ use crate::http::Language;
 
 /// Nœud de réplication pour les crédits virtuels entre agences de mobile money.
 #[derive(Debug, Parser)]
-#[command(name = "ucash", version, about, propagate_version = true, max_term_width = 100)]
+#[command(name = "ucash", version, propagate_version = true, max_term_width = 100)]
 pub struct Arguments {
     #[command(flatten)]
     shared: Shared,
@@ -129,6 +131,9 @@ enum Command {
         /// bash, elvish, fish, powershell ou zsh.
         shell: clap_complete::Shell,
     },
+    /// Écrire les pages du manuel.
+    #[command(hide = true)]
+    Man(man::Man),
 }
 
 /// What a command needs beside its own words.
@@ -218,6 +223,7 @@ fn dispatch(context: &Context, command: Command) -> Result<ExitCode, Failure> {
             clap_complete::generate(shell, &mut Arguments::command(), "ucash", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)
         }
+        Command::Man(man) => man.run(context),
     }
 }
 

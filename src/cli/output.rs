@@ -45,8 +45,13 @@ impl Printer {
 
 /// Prints a line on stdout. A reader that has gone is no error of ours.
 pub(super) fn print_line(text: &str) {
+    let _ = try_print_line(text);
+}
+
+/// Prints a line on stdout, and says whether somebody still reads there: who goes on printing for ever must ask.
+pub(super) fn try_print_line(text: &str) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
-    let _ = writeln!(out, "{text}").and_then(|()| out.flush());
+    writeln!(out, "{text}").and_then(|()| out.flush())
 }
 
 /// A member of an object as people read it: text bare, nothing as a dash.

@@ -48,6 +48,8 @@ mod live;
 mod logs;
 #[cfg(feature = "node")]
 mod main_job;
+#[cfg(feature = "node")]
+mod manual;
 mod membership;
 mod merges;
 #[cfg(feature = "node")]
@@ -96,4 +98,6 @@ mod tokens;
 mod totals;
 #[cfg(feature = "node")]
 mod upgrade;
+#[cfg(feature = "node")]
+mod watching;
 mod wire;

@@ -1,0 +1,61 @@
+//! What entries do, and why some are without effect, in words. It names; it explains nothing away: what has no word here
+//! is shown by the interface's own.
+
+/// A word of the interface, in French, in English.
+type Word = (&'static str, &'static str, &'static str);
+
+const KINDS: [Word; 26] = [
+    ("found", "fonde le réseau", "founds the network"),
+    ("add_shop", "ajoute une agence", "adds a shop"),
+    ("certify", "admet un appareil", "admits a device"),
+    ("revoke", "exclut un appareil", "revokes a device"),
+    ("rename_device", "renomme un appareil", "renames a device"),
+    ("add_sim", "ajoute une SIM", "adds a SIM"),
+    ("name_keeper", "nomme un gardien", "names a keeper"),
+    ("stop", "arrête un journal", "stops a log"),
+    ("close", "clôt une vie d'appareil", "closes a device's life"),
+    ("move_sim", "déplace une SIM", "moves a SIM"),
+    ("sight", "dit ce qui est vu", "says what is seen"),
+    ("take_over", "reprend des parts", "takes shares over"),
+    ("describe_shop", "décrit l'agence", "describes the shop"),
+    ("move", "mouvement", "movement"),
+    ("validate_capture", "valide une capture", "validates a capture"),
+    ("reimburse", "rembourse", "reimburses"),
+    ("reverse_movement", "annule un mouvement", "reverses a movement"),
+    ("take_gift", "prend une part donnée", "takes a given share"),
+    ("bear_gift", "porte une part donnée", "bears a given share"),
+    ("grant", "accorde un crédit", "grants a credit"),
+    ("pay", "paiement", "payment"),
+    ("reverse_payment", "annule un paiement", "reverses a payment"),
+    ("cancel", "annule le crédit", "cancels the credit"),
+    ("return", "rend une part", "returns a share"),
+    ("edit", "corrige des coordonnées", "edits contact details"),
+    ("unreadable", "illisible", "unreadable"),
+];
+
+const REASONS: [Word; 10] = [
+    ("body", "n'a pas la forme d'une écriture", "is not formed as an entry"),
+    ("scope", "touche un document d'un autre journal", "changes a document of another log's scope"),
+    ("right", "cet appareil n'a pas le droit d'écrire là", "this device has no right to write there"),
+    ("shape", "son changement n'est pas l'un des nôtres", "its change is not one of ours"),
+    ("actor", "son acteur n'est pas celui de son journal", "its actor is not its log's"),
+    ("time", "son changement porte une autre heure", "its change bears another time"),
+    ("place", "son changement n'est pas à sa place", "its change does not belong where it says"),
+    ("field", "un champ est hors limites", "a field is out of bounds"),
+    ("id", "son identifiant n'est pas le sien", "its id is not bound to it"),
+    ("registry", "le registre la refuse", "the registry refuses it"),
+];
+
+fn word<'a>(words: &[Word], name: &'a str, pick: impl Fn(&'static str, &'static str) -> &'static str) -> &'a str {
+    words.iter().find(|(code, ..)| *code == name).map_or(name, |(_, french, english)| pick(french, english))
+}
+
+/// What an entry of that kind does.
+pub(super) fn kind(name: &str, pick: impl Fn(&'static str, &'static str) -> &'static str) -> &str {
+    word(&KINDS, name, pick)
+}
+
+/// Why an entry is set aside.
+pub(super) fn reason(name: &str, pick: impl Fn(&'static str, &'static str) -> &'static str) -> &str {
+    word(&REASONS, name, pick)
+}
