@@ -179,7 +179,7 @@ mod tests {
         for _ in 0..8 {
             let for_ms = all.misbehaved(PEER, Misconduct::Broken, now).expect("at once");
             lengths.push(for_ms / BAN_MS);
-            now = now.plus_ms(for_ms as i64);
+            now = now.plus_ms(for_ms.cast_signed());
         }
         assert_eq!(lengths, [1, 2, 4, 8, 16, 32, 60, 60]);
         let later = now.plus_ms(6 * BAN_FORGOTTEN_MS);
