@@ -115,13 +115,25 @@ fn message(draw: &mut Draw, node: &Node, credentials: &Credentials) -> (&'static
     }
 }
 
+/// A device comes; what it says first is right: who never greets is given no share.
+fn greet(node: &mut Node, peer: DeviceKey, life: Incarnation) {
+    node.handle(NOW, Input::Connected { peer });
+    let network = node.registry().network();
+    let hello = Message::Hello { protocol: PROTOCOL, network, wall: NOW, digest: [0; 32], incarnation: life };
+    node.handle(NOW, Input::Frame { peer, bytes: encode(&hello) });
+    node.sync().expect("synced");
+}
+
 fn round(draw: &mut Draw, tally: &mut Tally) {
-    let Net { mut office, .. } = net();
+    let Net { mut office, counter, .. } = net();
+    let own =
+        counter.heads().keys().filter_map(|bytes| LogId::from_bytes(bytes)).find(|log| log.device == device(COUNTER));
+    let life = own.map_or(Incarnation(1), |log| log.incarnation);
     let auditor = admit(&mut office, AUDITOR, 5, Role::Auditor, ReadScope::All);
     let key = office.gossip_key();
     for speaker in [STRANGER, AUDITOR, COUNTER] {
         let peer = device(speaker);
-        office.handle(NOW, Input::Connected { peer });
+        greet(&mut office, peer, life);
         for _ in 0..CASES / 3 {
             let before = state_of(&mut office);
             let (class, said) = message(draw, &office, &auditor);
@@ -164,7 +176,7 @@ fn round(draw: &mut Draw, tally: &mut Tally) {
             // Banned or not: a device that comes again is heard again.
             if outputs.iter().any(|output| matches!(output, Output::Ban { .. })) {
                 office.handle(NOW, Input::Disconnected { peer });
-                office.handle(NOW, Input::Connected { peer });
+                greet(&mut office, peer, life);
             }
         }
     }
