@@ -10,13 +10,15 @@
 //! | | `keeper/N`, `stop/N/HOLDER`, `close/N/HOLDER`, `moved/NUMBER` | registers | their operations |
 //! | shop | `town` | register | `DescribeShop` |
 //! | | `sight/HOLDER`, `succession/HOLDER` | registers | `Sight`, `TakeOver` |
+//! | | `resolution/ID` | registers | `Resolve` |
 //! | SIM and month | `movement/ID`, then `reimbursed/ID` | maps | `Move`, `Reimburse` |
 //! | | `validated/ID`, `reversed/ID`, `taken/ID`, `borne/ID` | registers | who has the right to, `ledger` says |
-//! | credit | `reference`, `amount`, `sim`, ... | values, written once | `Grant` |
+//! | credit | `amount`, `sim`, ... | values, written once | `Grant` |
+//! | | `reference`, `renumbered_by` | registers | `Grant`, `Renumber` |
 //! | | `name`, `phone`, `address`, `due_at`, `notes`, `edited_by` | registers | `Grant`, `Edit` |
 //! | | `payment/ID`, `reversal/ID` | maps | `Pay`, `ReversePayment` |
-//! | | `returned` | register | `Return` |
-//! | | `status` | register: `actif`, or a map with the cancellation | all but `Edit` |
+//! | | `returned`, `given_back/ID` | registers | `Return`, `GiveBack` |
+//! | | `status` | register: `actif`, or a map with the cancellation or what takes it back | all but `Edit`, `Renumber`, `GiveBack` |
 //!
 //! A *register* may be set again; everything else is written once. Absent options are not written; in an edit, a
 //! field taken away is written as null. There are no nested containers to create twice.
@@ -25,9 +27,10 @@ use std::borrow::Cow;
 
 use crate::document::reader::Reader;
 use crate::model::{
-    Beneficiary, BeneficiaryKind, Capture, CaptureState, Closing, ContactField, Deposit, DeviceKey, DocumentId, Edit,
-    Gift, Grant, Holder, Movement, MovementId, MovementKind, Operation, Operator, PaymentId, PaymentMade, PaymentMode,
-    Reference, Register, Seen, ShopId, SimNumber, Timestamp, Withdrawal,
+    Beneficiary, BeneficiaryKind, Capture, CaptureState, Closing, ConflictId, ContactField, Decision, Deposit,
+    DeviceKey, DocumentId, Edit, Gift, Grant, Holder, Movement, MovementId, MovementKind, Operation, Operator,
+    PaymentId, PaymentMade, PaymentMode, Reference, Register, Resolution, Seen, ShopId, SimNumber, Timestamp,
+    Withdrawal,
 };
 use crate::money::Amount;
 
@@ -158,6 +161,15 @@ pub fn items(operation: &Operation) -> Vec<Item> {
             vec![("of", Some(text(&of.to_text()))), ("end", Some(number(*end)))],
         ),
         Operation::DescribeShop { town } => layout.value("town", text(town)),
+        Operation::Resolve(resolution) => layout.map(
+            format!("resolution/{}", resolution.conflict),
+            vec![
+                ("decision", Some(text(&resolution.decision.to_text()))),
+                ("why", Some(text(&resolution.why))),
+                ("agent", some_text(resolution.agent.as_ref())),
+                ("at", Some(time(resolution.at))),
+            ],
+        ),
         Operation::Move(movement) => layout.map(format!("movement/{}", movement.id), movement_fields(movement)),
         Operation::ValidateCapture { movement, at } => {
             layout.map(format!("validated/{movement}"), vec![("at", Some(time(*at)))]);
@@ -208,6 +220,28 @@ pub fn items(operation: &Operation) -> Vec<Item> {
                 ("at", Some(time(*at))),
             ],
         ),
+        Operation::GiveBack { payment, amount: back, why, agent, at } => layout.map(
+            format!("given_back/{payment}"),
+            vec![
+                ("amount", Some(amount(*back))),
+                ("why", Some(text(why))),
+                ("agent", some_text(agent.as_ref())),
+                ("at", Some(time(*at))),
+            ],
+        ),
+        Operation::Reinstate { why, agent, at } => layout.map(
+            "status",
+            vec![
+                ("is", Some(text(ACTIVE))),
+                ("why", Some(text(why))),
+                ("agent", some_text(agent.as_ref())),
+                ("at", Some(time(*at))),
+            ],
+        ),
+        Operation::Renumber { reference, agent } => {
+            layout.value("reference", text(reference.as_str()));
+            layout.value("renumbered_by", some_text(agent.as_ref()).unwrap_or(Scalar::Null));
+        }
         Operation::Edit { edits, agent } => {
             for edit in edits {
                 let (key, value) = match edit {
@@ -298,7 +332,11 @@ pub(super) fn register(document: &DocumentId, key: &str) -> Option<Option<Regist
         (DocumentId::Credit { .. }, "address") => Register::Contact(ContactField::Address),
         (DocumentId::Credit { .. }, "due_at") => Register::Contact(ContactField::DueAt),
         (DocumentId::Credit { .. }, "notes") => Register::Contact(ContactField::Notes),
-        (DocumentId::Credit { .. }, "edited_by" | "returned") => return Some(None),
+        (DocumentId::Credit { .. }, "reference") => Register::Reference,
+        (DocumentId::Credit { .. }, key) if key.starts_with("given_back/") => {
+            Register::GivenBack(PaymentId::from_text(key.strip_prefix("given_back/")?)?)
+        }
+        (DocumentId::Credit { .. }, "edited_by" | "renumbered_by" | "returned") => return Some(None),
         (DocumentId::Shop(_), "town") => Register::Town,
         (DocumentId::Shop(_), _) => return Some(None),
         (DocumentId::SimMonth { .. }, key) => {
@@ -333,6 +371,16 @@ fn read_shop(found: &[Item]) -> Option<Operation> {
     let Some((family, by)) = first.key.split_once('/') else {
         return Some(Operation::DescribeShop { town: Reader::values(found).text("town")? });
     };
+    if family == "resolution" {
+        let fields = Reader::map(first)?;
+        return Some(Operation::Resolve(Resolution {
+            conflict: ConflictId::from_text(by)?,
+            decision: Decision::from_text(&fields.text("decision")?)?,
+            why: fields.text("why")?,
+            agent: fields.text("agent"),
+            at: fields.time("at")?,
+        }));
+    }
     let by = Holder::from_text(by)?;
     match (family, &first.content) {
         ("sight", Content::Map(fields)) => {
@@ -470,6 +518,14 @@ fn read_movement(found: &[Item]) -> Option<Operation> {
 
 fn read_credit(found: &[Item]) -> Option<Operation> {
     let first = found.first()?;
+    if found.last()?.key == "renumbered_by" {
+        let reference = Reference::new(&Reader::values(found).text("reference")?).ok()?;
+        let agent = match &found.last()?.content {
+            Content::Value(Scalar::Text(agent)) => Some(agent.clone()),
+            _ => None,
+        };
+        return Some(Operation::Renumber { reference, agent });
+    }
     if first.key == "reference" {
         return read_grant(&Reader::values(found)).map(Operation::Grant);
     }
@@ -482,7 +538,13 @@ fn read_credit(found: &[Item]) -> Option<Operation> {
     let fields = Reader::map(first)?;
     match first.key.split_once('/') {
         None if first.key == "status" => {
-            Some(Operation::Cancel { why: fields.text("why")?, agent: fields.text("agent"), at: fields.time("at")? })
+            let (why, agent, at) = (fields.text("why")?, fields.text("agent"), fields.time("at")?);
+            let is_cancelled = fields.text("is")? == CANCELLED;
+            Some(if is_cancelled {
+                Operation::Cancel { why, agent, at }
+            } else {
+                Operation::Reinstate { why, agent, at }
+            })
         }
         Some(("payment", id)) => Some(Operation::Pay(PaymentMade {
             id: PaymentId::from_text(id)?,
@@ -492,6 +554,13 @@ fn read_credit(found: &[Item]) -> Option<Operation> {
             agent: fields.text("agent"),
             at: fields.time("at")?,
         })),
+        Some(("given_back", id)) => Some(Operation::GiveBack {
+            payment: PaymentId::from_text(id)?,
+            amount: fields.amount("amount")?,
+            why: fields.text("why")?,
+            agent: fields.text("agent"),
+            at: fields.time("at")?,
+        }),
         Some(("reversal", id)) => Some(Operation::ReversePayment {
             payment: PaymentId::from_text(id)?,
             why: fields.text("why")?,

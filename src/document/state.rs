@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use crate::document::change::{self, Actor, ChangeHash, Frame, ParsedChange};
 use crate::document::layout;
-use crate::model::{DocumentId, History, Operation, Origin, Register, Stamped};
+use crate::model::{DocumentId, History, Operation, Origin, PaymentMade, Register, Stamped};
 use crate::planted::{self, Bug};
 
 /// Why a well-formed change is kept without effect.
@@ -194,7 +194,9 @@ impl DocumentState {
             });
             match (granted, operation) {
                 (None, Operation::Grant(_)) => {}
-                (Some(grant), Operation::Pay(payment)) if payment.amount.currency() != grant.amount.currency() => {
+                (Some(grant), Operation::Pay(PaymentMade { amount, .. }) | Operation::GiveBack { amount, .. })
+                    if amount.currency() != grant.amount.currency() =>
+                {
                     return Err(Fault::Currency);
                 }
                 (Some(_), _) if !is_grant => {}
@@ -202,14 +204,16 @@ impl DocumentState {
             }
         }
         let needed = match operation {
-            Operation::ReversePayment { payment, .. } => format!("payment/{payment}"),
+            Operation::ReversePayment { payment, .. } | Operation::GiveBack { payment, .. } => {
+                format!("payment/{payment}")
+            }
             Operation::ValidateCapture { movement, .. }
             | Operation::Reimburse { movement, .. }
             | Operation::ReverseMovement { movement, .. }
             | Operation::TakeGift { movement, .. }
             | Operation::BearGift { movement, .. } => format!("movement/{movement}"),
-            Operation::Return { .. } => {
-                // What is given back must have been called off, as far as who gives it back had seen.
+            Operation::Return { .. } | Operation::Reinstate { .. } => {
+                // What is given back or reinstated must have been called off, as far as who gives it back had seen.
                 let cancelled = self.operations.iter().zip(0..).any(|(stamped, index)| {
                     matches!(stamped.operation, Operation::Cancel { .. }) && past.contains(index)
                 });
@@ -264,7 +268,34 @@ impl DocumentState {
                 visible.insert(register, standing.map(|slot| slot.change as usize).collect());
             }
         }
-        History { operations: &self.operations, visible }
+        History { operations: &self.operations, visible, seen: self.seen() }
+    }
+
+    /// For each change of a credit, which others its writer had seen; empty if each had seen all before it, as in most.
+    fn seen(&self) -> Vec<Vec<bool>> {
+        if !matches!(self.id, DocumentId::Credit { .. }) {
+            return Vec::new();
+        }
+        let is_chain = self.changes.iter().zip(0_u32..).all(|(change, index)| match index.checked_sub(1) {
+            Some(before) => change.dependencies == [before],
+            None => change.dependencies.is_empty(),
+        });
+        if is_chain {
+            return Vec::new();
+        }
+        let mut all: Vec<Vec<bool>> = Vec::with_capacity(self.changes.len());
+        for change in &self.changes {
+            let mut seen = vec![false; self.changes.len()];
+            for dependency in &change.dependencies {
+                let dependency = *dependency as usize;
+                seen[dependency] = true;
+                for (mark, theirs) in seen.iter_mut().zip(&all[dependency]) {
+                    *mark |= theirs;
+                }
+            }
+            all.push(seen);
+        }
+        all
     }
 
     fn past(&self, direct: &[u32]) -> Past {

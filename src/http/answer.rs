@@ -42,6 +42,8 @@ pub(super) fn shown(answer: &Answer) -> Result<Response, ApiError> {
         Answer::Entries(page) => json(page),
         Answer::Document(document) => json(document),
         Answer::Done => Ok(nothing()),
+        // Conflicts are told in sentences, by their own routes.
+        Answer::Conflicts(_) | Answer::Conflict(_) => Err(ApiError::Internal),
         // None is an answer for people: imports are reported row by row, local values hold hashes of secrets, and the
         // parts of a backup go into its stream.
         Answer::Imported(_) | Answer::Local(_) | Answer::Snapshot(_) | Answer::OwnValues(..) | Answer::LogPiece(_) => {

@@ -45,6 +45,7 @@ pub fn of_refusal(refusal: &Refusal) -> StatusCode {
         Refusal::UnknownShop { .. }
         | Refusal::UnknownSim { .. }
         | Refusal::UnknownCredit { .. }
+        | Refusal::UnknownConflict { .. }
         | Refusal::UnknownPayment { .. }
         | Refusal::UnknownMovement { .. }
         | Refusal::UnknownDevice { .. }
@@ -59,6 +60,7 @@ pub fn of_refusal(refusal: &Refusal) -> StatusCode {
         | Refusal::OldIdTaken { .. }
         | Refusal::RowSaysMore { .. }
         | Refusal::AmbiguousReference { .. }
+        | Refusal::DecisionNotOpen { .. }
         | Refusal::CreditCancelled { .. }
         | Refusal::CreditPaid { .. }
         | Refusal::CancelWithPayments { .. }

@@ -10,7 +10,7 @@ use crate::ledger::digest::SetDigest;
 use crate::ledger::index::{self, CreditIndex};
 use crate::ledger::pot::Deed;
 use crate::ledger::shares::{ItemId, PotId, Shares};
-use crate::ledger::{Closings, CreditFilter, CreditOrder, Refusal};
+use crate::ledger::{Closings, Conflicts, CreditFilter, CreditOrder, Refusal};
 use crate::model::{
     CaptureState, Credit, CreditId, CreditStatus, MovementAct, MovementId, MovementKind, MovementRecord, Origin,
     Reference, ShopId, Sim, SimNumber, Timestamp,
@@ -37,7 +37,9 @@ pub struct Book {
     shops: BTreeMap<ShopId, Shop>,
     sims: BTreeMap<SimNumber, Sim>,
     credits: BTreeMap<CreditId, Credit>,
-    references: BTreeMap<Reference, BTreeSet<CreditId>>,
+    pub(super) references: BTreeMap<Reference, BTreeSet<CreditId>>,
+    /// Those that more than one credit bears or bore: few.
+    pub(super) shared_references: BTreeSet<Reference>,
     old_credits: BTreeMap<u64, CreditId>,
     index: CreditIndex,
     movements: BTreeMap<MovementId, MovementRecord>,
@@ -47,6 +49,7 @@ pub struct Book {
     digests: BTreeMap<ShopId, SetDigest>,
     pub(super) shares: Shares,
     pub(super) closings: Closings,
+    pub(super) conflicts: Conflicts,
     /// Cancelled credits whose amount is on its way back.
     pub(super) to_return: BTreeMap<ShopId, BTreeSet<CreditId>>,
     /// The shop in which each SIM was made known.
@@ -163,7 +166,8 @@ impl Book {
         if credit.status == CreditStatus::Cancelled && returned_at.is_none() && !credit.void {
             self.to_return.entry(credit.shop).or_default().insert(credit.id);
         }
-        self.references.entry(credit.reference.clone()).or_default().insert(credit.id);
+        self.bear(&credit);
+        self.note_credit(&credit);
         if let Some(old_id) = credit.old_id {
             self.old_credits.entry(old_id).or_insert(credit.id);
         }
@@ -180,9 +184,7 @@ impl Book {
         if let Some(ids) = self.to_return.get_mut(&old.shop) {
             ids.remove(&old.id);
         }
-        if let Some(ids) = self.references.get_mut(&old.reference) {
-            ids.remove(&old.id);
-        }
+        self.bear_no_more(&old);
     }
 
     /// Puts a movement in the place of what it was.
@@ -220,6 +222,7 @@ impl Book {
         movement.void = standing.void;
         self.count_movement(&movement, Account::add);
         self.count(movement.shop, &movement, SetDigest::insert);
+        self.note_movement(&movement);
         self.movements_by_sim.entry(movement.sim.clone()).or_default().insert((movement.at, movement.id));
         if let Some(old_id) = movement.old_id {
             let place = (movement.kind.word(), old_id, movement.sim.clone());
@@ -280,7 +283,12 @@ impl Book {
         self.accounts.entry((shop, sim.clone(), currency)).or_insert_with(|| Account::empty(currency))
     }
 
-    fn count(&mut self, shop: ShopId, thing: &impl serde::Serialize, change: impl Fn(&mut SetDigest, &[u8])) {
+    pub(super) fn count(
+        &mut self,
+        shop: ShopId,
+        thing: &impl serde::Serialize,
+        change: impl Fn(&mut SetDigest, &[u8]),
+    ) {
         let bytes = postcard::to_stdvec(thing).unwrap_or_else(|error| unreachable!("nouns always encode: {error}"));
         change(self.digests.entry(shop).or_default(), &bytes);
     }
@@ -296,21 +304,7 @@ impl Book {
         self.credits.get(id)
     }
 
-    /// The credit that has that id or reference.
-    pub fn find_credit(&self, key: &str) -> Result<&Credit, Refusal> {
-        let unknown = || Refusal::UnknownCredit { key: key.chars().take(64).collect() };
-        if let Some(credit) = CreditId::from_text(key.trim()).and_then(|id| self.credits.get(&id)) {
-            return Ok(credit);
-        }
-        let reference = Reference::new(key).map_err(|_| unknown())?;
-        let ids = self.references.get(&reference).filter(|ids| !ids.is_empty()).ok_or_else(unknown)?;
-        if ids.len() > 1 {
-            return Err(Refusal::AmbiguousReference { reference, count: ids.len() });
-        }
-        ids.first().and_then(|id| self.credits.get(id)).ok_or_else(unknown)
-    }
-
-    /// The credits that were granted under that reference.
+    /// The credits that bear that reference, or ever bore it.
     pub fn credits_with(&self, reference: &Reference) -> impl Iterator<Item = &Credit> {
         let ids = self.references.get(reference);
         ids.into_iter().flatten().filter_map(|id| self.credits.get(id))

@@ -151,6 +151,35 @@ pub enum CreditStep {
         /// When.
         at: Timestamp,
     },
+    /// Some or all of a payment is handed back.
+    GiveBack {
+        /// Which.
+        payment: PaymentId,
+        /// How much.
+        amount: Amount,
+        /// Why.
+        why: String,
+        /// Who.
+        agent: Option<String>,
+        /// When.
+        at: Timestamp,
+    },
+    /// The cancellation is taken back.
+    Reinstate {
+        /// Why.
+        why: String,
+        /// Who.
+        agent: Option<String>,
+        /// When.
+        at: Timestamp,
+    },
+    /// It gets another reference.
+    Renumber {
+        /// The new one.
+        reference: Reference,
+        /// Who.
+        agent: Option<String>,
+    },
     /// Contact fields, due date or notes change.
     Edit {
         /// What changes.
@@ -385,7 +414,7 @@ impl Book {
     pub fn plan_edit(&self, key: &str, edits: &[Edit], agent: Option<String>) -> Planned {
         let credit = self.find_credit(key)?;
         let mut changing: Vec<Edit> = Vec::new();
-        for edit in edits.iter().filter(|edit| !already(credit, edit)) {
+        for edit in edits.iter().filter(|edit| !is_already(credit, edit)) {
             changing.retain(|earlier| earlier.field() != edit.field());
             changing.push(edit.clone());
         }
@@ -456,6 +485,11 @@ impl CreditStep {
             CreditStep::ReversePayment { payment, why, agent } => Operation::ReversePayment { payment, why, agent },
             CreditStep::Cancel { why, agent, at } => Operation::Cancel { why, agent, at },
             CreditStep::Return { at } => Operation::Return { at },
+            CreditStep::GiveBack { payment, amount, why, agent, at } => {
+                Operation::GiveBack { payment, amount, why, agent, at }
+            }
+            CreditStep::Reinstate { why, agent, at } => Operation::Reinstate { why, agent, at },
+            CreditStep::Renumber { reference, agent } => Operation::Renumber { reference, agent },
             CreditStep::Edit { edits, agent } => Operation::Edit { edits, agent },
         }
     }
@@ -473,7 +507,8 @@ fn wrong_kind(found: &MovementRecord, expected: &str) -> Refusal {
     Refusal::MovementKind { movement: found.id, found: found.kind.word().to_owned(), expected: expected.to_owned() }
 }
 
-fn already(credit: &Credit, edit: &Edit) -> bool {
+/// Whether a credit has that value already.
+pub(super) fn is_already(credit: &Credit, edit: &Edit) -> bool {
     match edit {
         Edit::Name(name) => *name == credit.beneficiary.name,
         Edit::Phone(phone) => *phone == credit.beneficiary.phone,

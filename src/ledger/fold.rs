@@ -1,9 +1,10 @@
 //! From what was done to what stands. Every fold is a function of the set of operations: their order of arrival
 //! decides nothing.
 
+use crate::ledger::clashes::clashes;
 use crate::model::{
     ContactField, Credit, CreditId, CreditStatus, Edit, Grant, History, MovementAct, MovementId, MovementKind,
-    MovementRecord, Operation, Origin, Payment, Place, Register, ShopId, SimNumber, Stamped, Timestamp,
+    MovementRecord, Operation, Origin, Payment, Place, Reference, Register, ShopId, SimNumber, Stamped, Timestamp,
 };
 use crate::money::{Amount, Balance};
 use crate::planted::{self, Bug};
@@ -23,8 +24,7 @@ pub fn fold_credit(
     let payments = fold_payments(history, &counts);
     let paid = payments
         .iter()
-        .filter(|payment| !payment.reversed)
-        .try_fold(Balance::zero(grant.amount.currency()), |sum, payment| sum.plus(payment.amount))
+        .try_fold(Balance::zero(grant.amount.currency()), |sum, payment| sum.plus(payment.net()))
         .unwrap_or_else(|error| unreachable!("payments bear their credit's currency: {error}"));
     let cancelled_at = standing(history, Register::Status).and_then(|stamped| match &stamped.operation {
         Operation::Cancel { at, .. } => Some(*at),
@@ -59,11 +59,13 @@ pub fn fold_credit(
         }
     }
     let newest = history.operations.iter().map(|stamped| stamped.origin).max().unwrap_or(origin);
-    let Grant { reference, amount, sim, agent, granted_at, old_id, .. } = grant.clone();
+    let Grant { amount, sim, agent, granted_at, old_id, .. } = grant.clone();
+    let (reference, former_references) = references(history, grant);
     let credit = Credit {
         id,
         shop,
         reference,
+        former_references,
         amount,
         sim,
         beneficiary,
@@ -81,6 +83,7 @@ pub fn fold_credit(
         returns,
         returned_at: None,
         void: false,
+        clashes: clashes(history, &counts),
         origin,
         updated_at: newest.wall,
     };
@@ -97,6 +100,18 @@ fn standing<'a>(history: &History<'a>, register: Register) -> Option<&'a Stamped
         return standing.next_back();
     }
     standing.max_by_key(|stamped| stamped.origin)
+}
+
+/// The reference that stands, and all others that it bore.
+fn references(history: &History<'_>, grant: &Grant) -> (Reference, Vec<Reference>) {
+    let given = |stamped: &Stamped| match &stamped.operation {
+        Operation::Renumber { reference, .. } => Some(reference.clone()),
+        _ => None,
+    };
+    let stands = standing(history, Register::Reference).and_then(given).unwrap_or_else(|| grant.reference.clone());
+    let borne = history.operations.iter().filter_map(given).chain([grant.reference.clone()]);
+    let former: std::collections::BTreeSet<Reference> = borne.filter(|one| *one != stands).collect();
+    (stands, former.into_iter().collect())
 }
 
 fn standing_edits<'a>(history: &History<'a>) -> impl Iterator<Item = &'a Edit> {
@@ -121,6 +136,7 @@ fn fold_payments(history: &History<'_>, counts: &impl Fn(&Stamped) -> bool) -> V
             at: made.at,
             origin: *origin,
             reversed: false,
+            given_back: None,
         };
         // Recorded twice under one identity, it is one payment; the earlier record stands.
         match payments.iter_mut().find(|known| known.id == payment.id) {
@@ -138,14 +154,22 @@ fn fold_payments(history: &History<'_>, counts: &impl Fn(&Stamped) -> bool) -> V
             payments.iter_mut().filter(|known| known.id == *payment).for_each(|known| known.reversed = true);
         }
     }
+    for payment in &mut payments {
+        if let Some(Operation::GiveBack { amount, .. }) =
+            standing(history, Register::GivenBack(payment.id)).map(|stamped| &stamped.operation)
+        {
+            let is_part = payment.amount.balance().covers(*amount);
+            payment.given_back = Some(if is_part { *amount } else { payment.amount });
+        }
+    }
     payments.sort_by_key(|payment| (payment.at, payment.origin));
     payments
 }
 
 fn completed_at(amount: Amount, payments: &[Payment]) -> Option<Timestamp> {
     let mut sum = Balance::zero(amount.currency());
-    payments.iter().filter(|payment| !payment.reversed).find_map(|payment| {
-        sum = sum.plus(payment.amount).ok()?;
+    payments.iter().find_map(|payment| {
+        sum = sum.plus(payment.net()).ok()?;
         sum.covers(amount).then_some(payment.at)
     })
 }

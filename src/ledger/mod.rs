@@ -15,7 +15,9 @@
 mod account;
 mod allotment;
 mod book;
+mod clashes;
 mod closings;
+mod conflicts;
 mod decide;
 mod digest;
 mod filter;
@@ -24,13 +26,16 @@ mod holdings;
 mod import;
 mod index;
 mod pot;
+mod references;
 mod refusal;
+mod resolve;
 mod shares;
 mod statistics;
 
 pub use account::Account;
 pub use book::{Book, Shop};
 pub use closings::{Closings, Promise, Stopped};
+pub use conflicts::{Conflicts, conflict_id};
 pub use decide::{CreditRequest, CreditStep, Plan, PlannedMovement};
 pub use digest::SetDigest;
 pub use filter::{CreditFilter, CreditOrder, StatisticsPeriod};

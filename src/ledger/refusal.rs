@@ -128,6 +128,20 @@ pub enum Refusal {
         /// How many.
         count: usize,
     },
+    /// No conflict of that id.
+    #[error("no conflict \"{key}\"")]
+    UnknownConflict {
+        /// What was asked for.
+        key: String,
+    },
+    /// What was decided cannot be done about that conflict, or no longer.
+    #[error("{decision} cannot be decided here, but {}", open.join(", "))]
+    DecisionNotOpen {
+        /// What was asked for.
+        decision: String,
+        /// What can be decided.
+        open: Vec<String>,
+    },
     /// The credit is cancelled.
     #[error("credit {reference} is cancelled")]
     CreditCancelled {
@@ -368,6 +382,8 @@ impl Refusal {
             Refusal::RowSaysMore { .. } => "row_says_more",
             Refusal::UnknownCredit { .. } => "unknown_credit",
             Refusal::AmbiguousReference { .. } => "ambiguous_reference",
+            Refusal::UnknownConflict { .. } => "unknown_conflict",
+            Refusal::DecisionNotOpen { .. } => "decision_not_open",
             Refusal::CreditCancelled { .. } => "credit_cancelled",
             Refusal::CreditPaid { .. } => "credit_paid",
             Refusal::CancelWithPayments { .. } => "cancel_with_payments",

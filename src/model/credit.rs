@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{CreditId, Origin, PaymentId, Place, Reference, ShopId, SimNumber, Timestamp};
+use crate::model::{Clash, CreditId, Origin, PaymentId, Place, Reference, ShopId, SimNumber, Timestamp};
 use crate::money::{Amount, Balance};
 
 macro_rules! words {
@@ -105,6 +105,20 @@ pub struct Payment {
     pub origin: Origin,
     /// Whether a reversal names it.
     pub reversed: bool,
+    /// How much of it was handed back, since it was more than was owed.
+    pub given_back: Option<Amount>,
+}
+
+impl Payment {
+    /// What of it counts: nothing if it is reversed, else what was not handed back.
+    pub fn net(&self) -> Amount {
+        let currency = self.amount.currency();
+        if self.reversed {
+            return Amount::zero(currency);
+        }
+        let back = self.given_back.unwrap_or(Amount::zero(currency));
+        self.amount.balance().less(back.balance()).map_or(self.amount, Balance::above_zero)
+    }
 }
 
 /// A credit as it stands. `status` is what the sums and the status register say; only [`Credit::status_at`]
@@ -115,8 +129,10 @@ pub struct Credit {
     pub id: CreditId,
     /// The shop whose SIM it was sent from.
     pub shop: ShopId,
-    /// The reference it was granted under.
+    /// The reference it bears: what it was granted under, unless it was renumbered.
     pub reference: Reference,
+    /// The references it bore before or beside that one: it is found by them too.
+    pub former_references: Vec<Reference>,
     /// More than zero.
     pub amount: Amount,
     /// The SIM it was sent from.
@@ -151,6 +167,8 @@ pub struct Credit {
     pub returned_at: Option<Timestamp>,
     /// Whether it has no effect: its granter's share did not cover it, or it stands beyond its log's closing.
     pub void: bool,
+    /// What was done to it apart, and disagreed.
+    pub clashes: Vec<Clash>,
     /// The entry that granted it.
     pub origin: Origin,
     /// The wall time of the newest operation on it.

@@ -181,3 +181,7 @@ short_id!(
     /// A movement of a SIM's balance: `mv_` and 16 letters.
     MovementId, "mv_"
 );
+short_id!(
+    /// A conflict, the same on every device that holds the same entries: `cf_` and 16 letters.
+    ConflictId, "cf_"
+);

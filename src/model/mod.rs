@@ -2,6 +2,7 @@
 //!
 //! An [`Operation`] is what one person did. Everything else on screen is folded from operations.
 
+mod conflict;
 mod credit;
 mod ids;
 mod operation;
@@ -9,8 +10,11 @@ mod sim;
 mod text;
 mod time;
 
+pub use conflict::{
+    Clash, ClashOver, ClashSide, ClashValue, Conflict, ConflictKind, Decision, Outcome, Resolution, Side, SideValue,
+};
 pub use credit::{Beneficiary, BeneficiaryKind, Credit, CreditStatus, Payment, PaymentMode};
-pub use ids::{CreditId, DeviceKey, Holder, Incarnation, MovementId, NetworkId, PaymentId, Place, ShopId};
+pub use ids::{ConflictId, CreditId, DeviceKey, Holder, Incarnation, MovementId, NetworkId, PaymentId, Place, ShopId};
 pub use operation::{
     Closing, ContactField, DocumentId, Edit, Grant, History, Movement, Operation, PaymentMade, Register, SEEN_MAX,
     Scope, Seen, Stamped,

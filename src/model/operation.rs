@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::text::{self, FieldError, FieldFault};
 use crate::model::{
     Beneficiary, CreditId, DeviceKey, Holder, Month, MovementId, MovementKind, Operator, Origin, PaymentId,
-    PaymentMode, Reference, ShopId, SimNumber, Timestamp,
+    PaymentMode, Reference, Resolution, ShopId, SimNumber, Timestamp,
 };
 use crate::money::Amount;
 
@@ -286,6 +286,8 @@ pub enum Operation {
         /// Its town.
         town: String,
     },
+    /// Shop: a person dealt with a conflict.
+    Resolve(Resolution),
     /// SIM and month: a movement happened.
     Move(Movement),
     /// SIM and month: a pending capture is confirmed.
@@ -347,6 +349,36 @@ pub enum Operation {
         /// When.
         at: Timestamp,
     },
+    /// Credit: some or all of a payment is handed back to who paid, since it was more than was owed. It leaves the status
+    /// as it is; said twice of one payment, the newer counts.
+    GiveBack {
+        /// Which.
+        payment: PaymentId,
+        /// How much of it.
+        amount: Amount,
+        /// Why.
+        why: String,
+        /// Who.
+        agent: Option<String>,
+        /// When.
+        at: Timestamp,
+    },
+    /// Credit: a cancellation is taken back.
+    Reinstate {
+        /// Why.
+        why: String,
+        /// Who.
+        agent: Option<String>,
+        /// When.
+        at: Timestamp,
+    },
+    /// Credit: it gets another number, because another credit bears its own.
+    Renumber {
+        /// The new one.
+        reference: Reference,
+        /// Who.
+        agent: Option<String>,
+    },
     /// Credit: the amount of a cancelled credit is given back to its granter's share, once.
     Return {
         /// When.
@@ -399,10 +431,18 @@ impl Operation {
             Operation::Move(movement) => movement.check_fields(),
             Operation::ReverseMovement { why, agent, .. }
             | Operation::ReversePayment { why, agent, .. }
-            | Operation::Cancel { why, agent, .. } => {
+            | Operation::Cancel { why, agent, .. }
+            | Operation::Reinstate { why, agent, .. }
+            | Operation::Resolve(Resolution { why, agent, .. }) => {
                 text::line("why", why, text::NOTES_CHARS_MAX)?;
                 text::optional_line("agent", agent.as_deref(), name)
             }
+            Operation::GiveBack { amount, why, agent, .. } => {
+                above_zero("amount", *amount)?;
+                text::line("why", why, text::NOTES_CHARS_MAX)?;
+                text::optional_line("agent", agent.as_deref(), name)
+            }
+            Operation::Renumber { agent, .. } => text::optional_line("agent", agent.as_deref(), name),
             Operation::Grant(grant) => grant.check_fields(),
             Operation::Pay(payment) => {
                 above_zero("amount", payment.amount)?;
@@ -481,6 +521,10 @@ pub enum Register {
     Status,
     /// One editable field.
     Contact(ContactField),
+    /// The credit's number.
+    Reference,
+    /// How much of a payment was handed back.
+    GivenBack(PaymentId),
     /// What people call a device.
     DeviceName(DeviceKey),
     /// Where the shop is.
@@ -503,4 +547,14 @@ pub struct History<'a> {
     pub operations: &'a [Stamped],
     /// For each register, which of the operations' values nothing has replaced (indices into `operations`).
     pub visible: BTreeMap<Register, Vec<usize>>,
+    /// For each operation, which others its writer had seen; empty if each had seen all before it.
+    pub seen: Vec<Vec<bool>>,
+}
+
+impl History<'_> {
+    /// Whether two operations were done apart: neither writer had seen the other's.
+    pub fn is_apart(&self, one: usize, other: usize) -> bool {
+        let has_seen = |by: usize, what: usize| self.seen.get(by).and_then(|seen| seen.get(what)) == Some(&true);
+        !self.seen.is_empty() && one != other && !has_seen(one, other) && !has_seen(other, one)
+    }
 }

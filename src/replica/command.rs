@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ledger::{CreditFilter, CreditRequest, ImportRow, StatisticsPeriod};
 use crate::membership::{ReadScope, Role};
-use crate::model::{Edit, MovementKind, Operator, PaymentMode, ShopId, SimNumber};
+use crate::model::{ConflictKind, Decision, Edit, MovementKind, Operator, PaymentMode, ShopId, SimNumber};
 use crate::money::Amount;
 use crate::replica::LogFilter;
 
@@ -100,6 +100,17 @@ pub enum Command {
         credit: String,
         /// What changes.
         edits: Vec<Edit>,
+        /// Who.
+        agent: Option<String>,
+    },
+    /// Decides about a conflict.
+    Resolve {
+        /// Its id.
+        conflict: String,
+        /// What is decided.
+        decision: Decision,
+        /// Why.
+        why: String,
         /// Who.
         agent: Option<String>,
     },
@@ -200,6 +211,21 @@ pub enum RowOutcome {
     Refused(crate::ledger::Refusal),
 }
 
+/// Which conflicts are listed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ConflictFilter {
+    /// Of one shop.
+    pub shop: Option<ShopId>,
+    /// Of one kind.
+    pub kind: Option<ConflictKind>,
+    /// Only those that nobody dealt with, or only those that somebody did.
+    pub handled: Option<bool>,
+    /// 1 to 1,000.
+    pub limit: usize,
+    /// Where the page before ended.
+    pub after: Option<String>,
+}
+
 /// A look at what the replica holds.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Query {
@@ -244,6 +270,13 @@ pub enum Query {
         limit: usize,
         /// Where the page before ended.
         after: Option<String>,
+    },
+    /// A page of conflicts, by id.
+    Conflicts(ConflictFilter),
+    /// One conflict.
+    Conflict {
+        /// Its id.
+        key: String,
     },
     /// Sums over a shop and period.
     Statistics(StatisticsPeriod),

@@ -166,6 +166,13 @@ impl<S: Store> Replica<S> {
                 let plan = self.fold.book.plan_edit(&credit, &edits, agent)?;
                 self.do_credit(now, &plan)
             }
+            Command::Resolve { conflict, decision, why, agent } => {
+                let found = self.find_conflict(&conflict)?;
+                let plans = self.fold.book.plan_resolution(&found, decision, &why, agent, now)?;
+                self.carry_all(now, &plans)?;
+                let found = self.conflict_now(found);
+                Ok(Answer::Conflict(Box::new(self.conflict_view(&found))))
+            }
             Command::Import { session, dry_run, rows } => self.import(now, session, dry_run, &rows),
             Command::Invite { shop, new_shop, role, read, expires_in_ms, addresses } => {
                 self.invite(now, shop, new_shop, role, read, expires_in_ms, addresses)
@@ -511,7 +518,7 @@ fn rehearse(book: &mut Book, plan: &Plan, holder: Holder, now: Timestamp) {
             let mut operations = vec![stamped(Operation::Grant(grant.clone()))];
             operations.extend(then.iter().map(|step| next(step.operation(crate::model::PaymentId(id)))));
             let visible = std::collections::BTreeMap::from([(Register::Status, vec![operations.len() - 1])]);
-            let history = History { operations: &operations, visible };
+            let history = History { operations: &operations, visible, seen: Vec::new() };
             if let Some(credit) = fold_credit(CreditId(id), *shop, &history, |_| true) {
                 book.put_credit(credit);
             }

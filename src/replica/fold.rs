@@ -367,6 +367,9 @@ impl Fold {
             (DocumentId::Shop(shop), Operation::TakeOver { of, end, .. }) => {
                 self.book.take_over(*shop, origin.place(), *of, *end);
             }
+            (DocumentId::Shop(shop), Operation::Resolve(resolution)) => {
+                self.book.resolve(*shop, resolution.clone(), origin);
+            }
             (DocumentId::Shop(shop), _) => {
                 let history = document.state.history(|_| true);
                 let towns = history.visible.get(&Register::Town).into_iter().flatten();

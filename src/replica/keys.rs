@@ -23,7 +23,7 @@ use crate::replica::fold::EntryRef;
 pub(crate) const OWN: [u8; 4] = *b"invr";
 
 /// Goes up when a derived value is laid out or computed otherwise; the store is then folded anew.
-pub(crate) const DERIVED_VERSION: &[u8] = b"3";
+pub(crate) const DERIVED_VERSION: &[u8] = b"4";
 
 /// The last version that kept no [`OWN_SUM`].
 pub(crate) const UNCOUNTED_VERSION: &[u8] = b"2";

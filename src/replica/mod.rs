@@ -22,6 +22,7 @@ mod closing;
 mod command;
 mod commands;
 mod conduct;
+mod conflicts;
 mod error;
 mod fold;
 mod greeting;
@@ -48,7 +49,7 @@ pub use crate::ledger::{CreditRequest as GrantRequest, ImportRow, ImportedCredit
 pub use backup::{BackupFrame, BackupHeader, FRAME_HASH_BYTES, FRAME_HEAD_BYTES, FrameError, Frames, Snapshot};
 pub use boot::{BootError, Founder, Identity};
 pub use changes::Change;
-pub use command::{Command, Query, RowOutcome};
+pub use command::{Command, ConflictFilter, Query, RowOutcome};
 pub use error::ReplicaError;
 pub use fold::SetAside;
 pub use join::{JoinError, Joiner};
@@ -57,9 +58,9 @@ pub use restore::{BackupCheck, RestoreError, Restorer};
 pub use salvage::{Heads, Salvaged};
 pub use soundness::{Damage, LostEntries};
 pub use view::{
-    AccountView, Answer, BalanceView, BeneficiaryView, ChangeView, ClosingView, CreditView, DeviceView, DocumentView,
-    EntryView, EventView, ExposureView, GiftView, InvitationView, LostView, MovementView, Page, PaymentView, PeerView,
-    ShareView, SharesView, ShopView, SimView, StatisticsView, StatusView, VerifyView,
+    AccountView, Answer, BalanceView, BeneficiaryView, ChangeView, ClosingView, ConflictView, CreditView, DeviceView,
+    DocumentView, EntryView, EventView, ExposureView, GiftView, HandledView, InvitationView, LostView, MovementView,
+    Page, PaymentView, PeerView, ShareView, SharesView, ShopView, SimView, StatisticsView, StatusView, VerifyView,
 };
 
 use crate::ledger::{Book, Refusal, SetDigest};

@@ -94,6 +94,8 @@ impl<S: Store> Replica<S> {
             Query::SimBalance { sim } => Answer::Balance(self.balance_view(sim)?),
             Query::SimShares { sim } => Answer::Shares(self.shares_view(sim, now)?),
             Query::Movements { sim, limit, after } => self.movements(sim, *limit, after.as_deref())?,
+            Query::Conflicts(filter) => Answer::Conflicts(self.conflicts_page(filter)?),
+            Query::Conflict { key } => Answer::Conflict(Box::new(self.conflict_view(&self.find_conflict(key)?))),
             Query::Statistics(period) => {
                 let sums = book.statistics(period, now);
                 Answer::Statistics(sums.iter().map(|(currency, sum)| (*currency, statistics_view(sum))).collect())
@@ -136,7 +138,7 @@ impl<S: Store> Replica<S> {
             pending_count: self.pending_count(),
             peers: self.peers(now),
             clock_offset_ms: offsets.get(offsets.len() / 2).copied(),
-            conflicts_open: 0,
+            conflicts_open: self.conflicts_open(),
             entries: self.logs.entries(),
             set_aside: self.fold.set_aside().len() as u64,
             waiting: self.fold.waiting_count() as u64,
@@ -261,7 +263,7 @@ impl<S: Store> Replica<S> {
         let Beneficiary { name, phone, address, kind, shop } = credit.beneficiary.clone();
         CreditView {
             id: credit.id,
-            reference: credit.reference.to_string(),
+            reference: self.fold.book.shown_reference(credit),
             status: credit.status_at(now),
             currency: credit.amount.currency(),
             amount: plain(credit.amount),
@@ -281,7 +283,7 @@ impl<S: Store> Replica<S> {
             payments: credit.payments.iter().map(|payment| self.payment_view(payment)).collect(),
             updated_at: credit.updated_at.to_rfc3339(),
             seen_by: self.credit_seen_by(credit),
-            conflicts: Vec::new(),
+            conflicts: self.conflict_ids(credit),
             set_aside: credit.void,
         }
     }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::document::{Content, Scalar, operation, parse};
 use crate::ledger::Refusal;
 use crate::log::{Body, LogId};
-use crate::model::{DocumentId, Operation, Register, Scope, ShopId};
+use crate::model::{DocumentId, Operation, Register, Resolution, Scope, ShopId};
 use crate::replica::fold::{Entries, EntryRef, Fold};
 use crate::replica::{ChangeView, DocumentView, EntryView, Page, Replica, ReplicaError};
 use crate::store::Store;
@@ -161,6 +161,8 @@ fn register_name(register: &Register) -> String {
     match register {
         Register::Status => "status".to_owned(),
         Register::Contact(field) => format!("{field:?}").to_lowercase(),
+        Register::Reference => "reference".to_owned(),
+        Register::GivenBack(payment) => format!("given back of {payment}"),
         Register::DeviceName(_) => "device name".to_owned(),
         Register::Town => "town".to_owned(),
     }
@@ -214,6 +216,10 @@ fn kind(operation: &Operation) -> &'static str {
         Operation::Cancel { .. } => "cancel",
         Operation::Return { .. } => "return",
         Operation::Edit { .. } => "edit",
+        Operation::GiveBack { .. } => "give_back",
+        Operation::Reinstate { .. } => "reinstate",
+        Operation::Renumber { .. } => "renumber",
+        Operation::Resolve(_) => "resolve",
     }
 }
 
@@ -225,6 +231,10 @@ fn agent(operation: &Operation) -> Option<String> {
         Operation::ReversePayment { agent, .. }
         | Operation::Cancel { agent, .. }
         | Operation::Edit { agent, .. }
+        | Operation::GiveBack { agent, .. }
+        | Operation::Reinstate { agent, .. }
+        | Operation::Renumber { agent, .. }
+        | Operation::Resolve(Resolution { agent, .. })
         | Operation::ReverseMovement { agent, .. } => agent.clone(),
         _ => None,
     }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::membership::{ReadScope, Role};
-use crate::model::{CreditId, CreditStatus, MovementId, PaymentId, PaymentMode, ShopId};
+use crate::model::{Conflict, CreditId, CreditStatus, MovementId, PaymentId, PaymentMode, ShopId};
 use crate::money::Currency;
 use crate::replica::{RowOutcome, Snapshot};
 
@@ -61,6 +61,10 @@ pub enum Answer {
     OwnValues(Vec<u8>, usize),
     /// A frame's payload of entries and the number after their last; nothing where the log does not go there.
     LogPiece(Option<(Vec<u8>, u64)>),
+    /// Conflicts.
+    Conflicts(Page<ConflictView>),
+    /// One conflict.
+    Conflict(Box<ConflictView>),
     /// Done, nothing to show.
     Done,
 }
@@ -112,6 +116,33 @@ pub struct CreditView {
     /// Whether it has no effect: its granter's share did not cover it, or its granter was closed before it.
     #[serde(default)]
     pub set_aside: bool,
+}
+
+/// A conflict: the facts, of which the faces make sentences in the language of who asks.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ConflictView {
+    /// What was found.
+    pub conflict: Conflict,
+    /// The names of the devices of its sides, in their order.
+    pub devices: Vec<String>,
+    /// The reference of its credit as it is shown, and to whom it was granted.
+    pub credit: Option<(String, String)>,
+    /// What a person may decide.
+    pub decisions: Vec<String>,
+    /// Who dealt with it.
+    pub handled: Option<HandledView>,
+}
+
+/// How a conflict was dealt with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(schemars::JsonSchema))]
+#[expect(missing_docs, reason = "the fields say what they are")]
+pub struct HandledView {
+    pub decision: String,
+    pub why: String,
+    pub agent: Option<String>,
+    pub device: String,
+    pub at: String,
 }
 
 /// A credit's beneficiary.

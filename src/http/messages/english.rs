@@ -65,6 +65,13 @@ pub(super) fn sentence(refusal: &Refusal) -> String {
         Refusal::AmbiguousReference { reference, count } => format!(
             "{count} credits have the reference {reference}. Open the right one in the list: its id (cr_...) names it alone."
         ),
+        Refusal::UnknownConflict { key } => {
+            format!("No conflict answers to \"{key}\". Look for it in the list: its id changes when something is added to it.")
+        }
+        Refusal::DecisionNotOpen { decision, open } => format!(
+            "\"{decision}\" cannot be decided about this conflict: nothing was done. What can be: {}.",
+            open.join(", ")
+        ),
         Refusal::CreditCancelled { reference } => format!(
             "Credit {reference} is cancelled: nothing was recorded. If money came in, give it back, or grant a new credit."
         ),

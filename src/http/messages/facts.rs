@@ -44,6 +44,8 @@ pub fn facts(refusal: &Refusal) -> Map<String, Value> {
             "row_cancelled": row_cancelled, "currency": paid.currency(),
         }),
         Refusal::UnknownCredit { key } => json!({ "credit": key }),
+        Refusal::UnknownConflict { key } => json!({ "conflict": key }),
+        Refusal::DecisionNotOpen { decision, open } => json!({ "decision": decision, "open": open }),
         Refusal::AmbiguousReference { reference, count } => json!({ "reference": reference, "count": count }),
         Refusal::CreditCancelled { reference } | Refusal::CreditPaid { reference } => {
             json!({ "reference": reference })

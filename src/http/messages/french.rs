@@ -68,6 +68,14 @@ pub(super) fn sentence(refusal: &Refusal) -> String {
             "{count} crédits portent la référence {reference}. Ouvrez le bon dans la liste : son identifiant (cr_…) le \
              désigne seul."
         ),
+        Refusal::UnknownConflict { key } => format!(
+            "Aucun conflit ne répond à « {key} ». Cherchez-le dans la liste : son identifiant change quand quelque chose \
+             s'y ajoute."
+        ),
+        Refusal::DecisionNotOpen { decision, open } => format!(
+            "« {decision} » ne peut pas être décidé pour ce conflit : rien n'a été fait. Décisions possibles : {}.",
+            open.join(", ")
+        ),
         Refusal::CreditCancelled { reference } => format!(
             "Le crédit {reference} est annulé : rien n'a été enregistré. Si de l'argent a été reçu, rendez-le, ou \
              accordez un nouveau crédit."

@@ -84,6 +84,8 @@ fn of_books() -> Option<Vec<Refusal>> {
         },
         Refusal::UnknownCredit { key: text("CRED-2026-001") },
         Refusal::AmbiguousReference { reference: reference.clone(), count: 2 },
+        Refusal::UnknownConflict { key: text("cf_aaaaaaaaaaaaaaaa") },
+        Refusal::DecisionNotOpen { decision: text("renumber"), open: vec![text("handled"), text("give_back")] },
         Refusal::CreditCancelled { reference: reference.clone() },
         Refusal::CreditPaid { reference: reference.clone() },
         Refusal::CancelWithPayments { reference: reference.clone(), paid: amount("25.50")?.balance() },

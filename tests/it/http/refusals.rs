@@ -38,6 +38,8 @@ pub fn table() -> Vec<(Refusal, u16)> {
         (row_says_more(), 409),
         (Refusal::UnknownCredit { key: "X".to_owned() }, 404),
         (Refusal::AmbiguousReference { reference: reference(), count: 2 }, 409),
+        (Refusal::UnknownConflict { key: "cf_x".to_owned() }, 404),
+        (Refusal::DecisionNotOpen { decision: "cancel".to_owned(), open: vec!["handled".to_owned()] }, 409),
         (Refusal::CreditCancelled { reference: reference() }, 409),
         (Refusal::CreditPaid { reference: reference() }, 409),
         (Refusal::CancelWithPayments { reference: reference(), paid: balance("5") }, 409),
@@ -72,7 +74,7 @@ pub fn table() -> Vec<(Refusal, u16)> {
     ]
 }
 
-const VARIANTS: usize = 47;
+const VARIANTS: usize = 49;
 
 fn insufficient_share(holders: Vec<OtherShare>) -> Refusal {
     let usd = |text| Amount::parse(text, Currency::Usd).expect("an amount");
@@ -111,6 +113,8 @@ fn place(refusal: &Refusal) -> usize {
         Refusal::UnknownCredit { .. } => 14,
         Refusal::AmbiguousReference { .. } => 15,
         Refusal::CreditCancelled { .. } => 16,
+        Refusal::UnknownConflict { .. } => 47,
+        Refusal::DecisionNotOpen { .. } => 48,
         Refusal::CreditPaid { .. } => 17,
         Refusal::CancelWithPayments { .. } => 18,
         Refusal::PaymentExceedsRemaining { .. } => 19,

@@ -26,6 +26,8 @@ pub fn met(refusal: &Refusal) -> Met {
         | Refusal::OldIdTaken { .. }
         | Refusal::UnknownCredit { .. }
         | Refusal::AmbiguousReference { .. }
+        | Refusal::UnknownConflict { .. }
+        | Refusal::DecisionNotOpen { .. }
         | Refusal::CreditCancelled { .. }
         | Refusal::CreditPaid { .. }
         | Refusal::CancelWithPayments { .. }
