@@ -14,6 +14,7 @@ mod bad_input;
 mod boot;
 mod closings;
 #[cfg(feature = "node")]
+mod conflicts;
 mod copies;
 mod damage;
 mod data_directory;
