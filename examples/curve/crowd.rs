@@ -18,19 +18,10 @@ use ucash::replica::{Answer, Command, Founder, GrantRequest, Query, StatusView};
 /// Whatever goes wrong: said, and the end.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
 
-/// How the nodes of a crowd reach each other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Transport {
-    /// Within the process. Nodes tell nobody of such addresses: who dials whom is as it was laid out.
-    Memory,
-    /// Loopback TCP. Nodes tell each other where they are, and dial whom they hear of.
-    Tcp,
-}
-
 /// Nodes in their places; one that was stopped leaves its place empty.
 pub struct Crowd {
     home: TempDir,
-    transport: Transport,
+    anywhere: Multiaddr,
     sync_every: Duration,
     /// The nodes, the office first.
     pub nodes: Vec<Option<Online>>,
@@ -51,10 +42,12 @@ pub fn neighbours(place: usize) -> Vec<usize> {
 
 impl Crowd {
     /// Founds a network in the office and lets `count - 1` devices join it. All of them are stopped then, and the
-    /// office has granted one credit to each place, `C-0` and so on, of 100 USD.
-    pub async fn gather(count: usize, transport: Transport, sync_every: Duration) -> Result<Crowd, Error> {
+    /// office has granted one credit to each place, `C-0` and so on, of 100 USD. Each listens at `anywhere`, which is
+    /// `/memory/0` (of which nodes tell nobody: who dials whom is as it was laid out) or a loopback address with port 0.
+    pub async fn gather(count: usize, anywhere: &str, sync_every: Duration) -> Result<Crowd, Error> {
         let home = tempfile::tempdir()?;
-        let mut crowd = Crowd { home, transport, sync_every, nodes: Vec::new(), addresses: Vec::new() };
+        let mut crowd =
+            Crowd { home, anywhere: anywhere.parse()?, sync_every, nodes: Vec::new(), addresses: Vec::new() };
         let founder = Founder {
             network: "crowd".to_owned(),
             time_zone: "Africa/Lubumbashi".to_owned(),
@@ -110,11 +103,11 @@ impl Crowd {
         }
     }
 
-    /// Records a payment of one dollar on the credit of another place.
+    /// Records a payment of ten cents on the credit of another place.
     pub async fn pay(&self, place: usize, credit: usize) -> Result<(), Error> {
         let pay = Command::Pay {
             credit: format!("C-{credit}"),
-            amount: "1.00".to_owned(),
+            amount: "0.10".to_owned(),
             mode: PaymentMode::Cash,
             reference: None,
             agent: None,
@@ -148,11 +141,7 @@ impl Crowd {
     }
 
     fn options(&self, peers: Vec<Multiaddr>, listen: Option<Multiaddr>) -> Result<RunOptions, Error> {
-        let anywhere = match self.transport {
-            Transport::Memory => "/memory/0",
-            Transport::Tcp => "/ip4/127.0.0.1/tcp/0",
-        };
-        let listen = listen.map_or_else(|| anywhere.parse(), Ok)?;
+        let listen = listen.unwrap_or_else(|| self.anywhere.clone());
         Ok(RunOptions {
             http: "127.0.0.1:0".parse()?,
             listen: vec![listen],

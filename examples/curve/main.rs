@@ -9,7 +9,7 @@ mod crowd;
 
 use std::time::{Duration, Instant};
 
-use crowd::{Crowd, Error, Transport};
+use crowd::{Crowd, Error};
 
 /// How long is waited at most for all to show the same.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -17,16 +17,16 @@ const PATIENCE: Duration = Duration::from_secs(600);
 fn main() -> Result<(), Error> {
     let mut words = std::env::args().skip(1);
     let count: usize = words.next().and_then(|word| word.parse().ok()).unwrap_or(50);
-    let transport = if words.next().as_deref() == Some("tcp") { Transport::Tcp } else { Transport::Memory };
+    let anywhere = if words.next().as_deref() == Some("tcp") { "/ip4/127.0.0.1/tcp/0" } else { "/memory/0" };
     let operations = words.next().and_then(|word| word.parse().ok()).unwrap_or(5);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    runtime.block_on(measure(count.max(2), transport, operations))
+    runtime.block_on(measure(count.max(2), anywhere, operations))
 }
 
-async fn measure(count: usize, transport: Transport, operations: usize) -> Result<(), Error> {
+async fn measure(count: usize, anywhere: &str, operations: usize) -> Result<(), Error> {
     let begun = Instant::now();
-    let mut crowd = Crowd::gather(count, transport, Duration::from_secs(30)).await?;
-    println!("{count} nodes over {transport:?}: joined one after the other in {:.1?}", begun.elapsed());
+    let mut crowd = Crowd::gather(count, anywhere, Duration::from_secs(30)).await?;
+    println!("{count} nodes at {anywhere}: joined one after the other in {:.1?}", begun.elapsed());
 
     let begun = Instant::now();
     for place in 0..count {

@@ -50,6 +50,8 @@ mod logs;
 mod main_job;
 #[cfg(feature = "node")]
 mod manual;
+#[cfg(feature = "node")]
+mod many_nodes;
 mod membership;
 mod merges;
 #[cfg(feature = "node")]

@@ -141,7 +141,11 @@ impl Network {
         for (_, session) in std::mem::take(&mut self.sessions) {
             session.end().await;
         }
-        let Network { swarm, book_writer, .. } = self;
+        let Network { mut swarm, book_writer, listeners, .. } = self;
+        // The memory transport keeps a place taken until it is told, even when all of it is dropped.
+        for listener in listeners {
+            swarm.remove_listener(listener);
+        }
         drop(swarm);
         if let Some(writer) = book_writer {
             writer.finish().await;
