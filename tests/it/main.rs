@@ -65,6 +65,8 @@ mod net;
 #[cfg(feature = "node")]
 mod net_addresses;
 mod net_hostile;
+#[cfg(feature = "node")]
+mod net_storm;
 mod orders;
 #[cfg(feature = "node")]
 mod page;

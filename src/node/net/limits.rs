@@ -96,6 +96,10 @@ pub(super) const DIALS_PER_TICK: usize = 2;
 /// answer; the rest of [`PENDING_MAX`] stays free for peers we know.
 pub(super) const DISCOVERED_DIALS_MAX: usize = 16;
 
+/// The same to finds of one host: mDNS takes a find's IP address from the packet that told of it, so that whoever
+/// announces without end fills its own places only.
+pub(super) const DISCOVERED_PER_HOST_MAX: usize = 4;
+
 /// First back-off of a peer that does not answer.
 pub(super) const BACKOFF_MIN: Duration = Duration::from_secs(1);
 

@@ -110,6 +110,7 @@ impl Network {
             mdns::Event::Discovered(found) => {
                 let now = instant();
                 for (peer, address) in found {
+                    self.counters.finds.add();
                     let (address, _) = split_peer(address);
                     if let Some(device) = device_of(&peer)
                         && is_dialable(&address)
