@@ -15,8 +15,8 @@ const NAME: &str = "net_storm::ten_thousand_devices_that_are_not_there";
 /// Set where the test is at work in its own namespace.
 const INSIDE: &str = "UCASH_TEST_NAMESPACE";
 /// One interface with two addresses: where the nodes listen, and where the storm comes from.
-const SETUP: &str = "ip link set lo up && ip link add storm0 type dummy && ip addr add 10.99.0.1/24 dev storm0 \
-    && ip addr add 10.99.0.2/24 dev storm0 && ip link set storm0 multicast on up \
+const SETUP: &str = "ip link set lo up && ip link add storm0 type veth peer name storm1 && ip link set storm1 up \
+    && ip link set storm0 up && ip addr add 10.99.0.1/24 dev storm0 && ip addr add 10.99.0.2/24 dev storm0 \
     && ip route add 224.0.0.0/4 dev storm0";
 
 const FALSE_DEVICES: u64 = 10_000;
