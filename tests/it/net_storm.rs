@@ -20,8 +20,8 @@ const SETUP: &str = "ip link set lo up && ip link add storm0 type veth peer name
     && ip route add 224.0.0.0/4 dev storm0";
 
 const FALSE_DEVICES: u64 = 10_000;
-/// What the process may grow by (fault N7), two nodes in it.
-const GROWTH_MAX_KB: u64 = 20 << 10;
+/// What the process may grow by. Fault N7 allows 20 MB; tables without bound take 18 here, those with bounds 9 to 12.
+const GROWTH_MAX_KB: u64 = 15 << 10;
 /// Two dials a tick, four ticks a second (fault N7).
 const DIALS_A_SECOND_MAX: u64 = 8;
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -92,20 +92,28 @@ async fn storm() {
         }
     }
     let (second, mut second_events) = second.expect("started");
+    for node in [&first, &second] {
+        dials_are_few(node, begun);
+    }
     for (events, other) in [(&mut first_events, second.device), (&mut second_events, first.device)] {
         let met =
             async { while !matches!(events.recv().await, Some(NetEvent::Connected { peer, .. }) if peer == other) {} };
         timeout(PATIENCE, met).await.expect("the real ones meet");
     }
     for node in [&first, &second] {
-        let (counters, seconds) = (node.counters(), begun.elapsed().as_secs() + 1);
-        println!("{} finds, {} dials in {:.1?}", counters.finds, counters.dials, begun.elapsed());
-        assert!(counters.dials > 0);
-        assert!(counters.dials <= seconds * DIALS_A_SECOND_MAX, "{} dials in {seconds} s", counters.dials);
+        assert!(dials_are_few(node, begun) > 0, "nobody dialled anybody");
     }
     let growth = resident_kb().saturating_sub(before);
     println!("{announced} announced; the process grew by {growth} kB");
     assert!(growth < GROWTH_MAX_KB, "{growth} kB");
+}
+
+/// However slow the machine is, there are no more dials than the time allows.
+fn dials_are_few(node: &NetHandle, begun: Instant) -> u64 {
+    let (counters, seconds) = (node.counters(), begun.elapsed().as_secs() + 1);
+    println!("{} finds, {} dials in {:.1?}", counters.finds, counters.dials, begun.elapsed());
+    assert!(counters.dials <= seconds * DIALS_A_SECOND_MAX, "{} dials in {seconds} s", counters.dials);
+    counters.dials
 }
 
 /// An answer of mDNS that names one device, as libp2p writes it (RFC 1035, RFC 6762, libp2p's mDNS specification).
