@@ -25,8 +25,8 @@ pub struct Crowd {
     sync_every: Duration,
     /// The nodes, the office first.
     pub nodes: Vec<Option<Online>>,
-    /// Where each listens, once it has.
-    addresses: Vec<Multiaddr>,
+    /// Where each listens, once it has; what stands here is where it listens at its next start.
+    pub addresses: Vec<Multiaddr>,
 }
 
 const SIM: &str = "+243970000001";
@@ -136,7 +136,8 @@ impl Crowd {
         Ok(states)
     }
 
-    fn directory(&self, place: usize) -> PathBuf {
+    /// Where the node of that place keeps everything.
+    pub fn directory(&self, place: usize) -> PathBuf {
         self.home.path().join(format!("device-{place}"))
     }
 

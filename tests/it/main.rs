@@ -61,10 +61,14 @@ mod mutations;
 #[cfg(feature = "node")]
 mod named_failures;
 #[cfg(feature = "node")]
+mod namespace;
+#[cfg(feature = "node")]
 mod net;
 #[cfg(feature = "node")]
 mod net_addresses;
 mod net_hostile;
+#[cfg(feature = "node")]
+mod net_moves;
 #[cfg(feature = "node")]
 mod net_storm;
 mod orders;

@@ -10,7 +10,7 @@ use ucash::replica::{Answer, Query};
 use self::crowd::Crowd;
 
 #[path = "../../examples/curve/crowd.rs"]
-mod crowd;
+pub mod crowd;
 
 const COUNT: usize = 12;
 /// Without the one at this place, those before it and those behind it have no connection.

@@ -3,7 +3,6 @@
 //! The test runs itself again in a network namespace of its own, where it may make an interface and disturbs nobody.
 
 use std::net::{SocketAddr, TcpListener, UdpSocket};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use libp2p::identity;
@@ -11,9 +10,9 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 use ucash::node::net::{NetConfig, NetEvent, NetHandle, spawn};
 
+use crate::namespace::{again_in_a_namespace, is_in_its_namespace};
+
 const NAME: &str = "net_storm::ten_thousand_devices_that_are_not_there";
-/// Set where the test is at work in its own namespace.
-const INSIDE: &str = "UCASH_TEST_NAMESPACE";
 /// One interface with two addresses: where the nodes listen, and where the storm comes from.
 const SETUP: &str = "ip link set lo up && ip link add storm0 type veth peer name storm1 && ip link set storm1 up \
     && ip link set storm0 up && ip addr add 10.99.0.1/24 dev storm0 && ip addr add 10.99.0.2/24 dev storm0 \
@@ -28,22 +27,11 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 #[test]
 fn ten_thousand_devices_that_are_not_there() {
-    if std::env::var_os(INSIDE).is_some() {
+    if is_in_its_namespace() {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         return runtime.expect("threads").block_on(storm());
     }
-    let try_out = Command::new("unshare").args(["-rn", "sh", "-c", SETUP]).output();
-    if !try_out.is_ok_and(|output| output.status.success()) {
-        println!("skipped: this system lets us make no network namespace with an interface (unshare, ip)");
-        return;
-    }
-    let own = std::env::current_exe().expect("this program");
-    let script = format!("{SETUP} && exec \"$0\" --exact {NAME} --nocapture");
-    let output = Command::new("unshare").args(["-rn", "sh", "-c", &script]).arg(own).env(INSIDE, "1").output();
-    let output = output.expect("unshare worked a moment ago");
-    let said = String::from_utf8_lossy(&output.stdout);
-    println!("{said}");
-    assert!(output.status.success() && said.contains("1 passed"), "{}", String::from_utf8_lossy(&output.stderr));
+    again_in_a_namespace(NAME, SETUP);
 }
 
 fn start(seed: u8) -> (NetHandle, mpsc::Receiver<NetEvent>) {
