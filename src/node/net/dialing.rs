@@ -219,8 +219,11 @@ impl Dialing {
             let excluded = target.peer().is_some_and(|peer| is_excluded(&peer) || in_flight.contains(&peer));
             let wanted = wants_more || target.origin != Origin::Told;
             if until <= now && wanted && !excluded && !target.addresses.is_empty() {
-                let is_find = target.origin == Origin::Discovered;
-                let behind = if is_find { in_vain.get(&target.host()).copied().unwrap_or_default() } else { 0 };
+                let behind = match target.origin {
+                    Origin::Discovered => in_vain.get(&target.host()).copied().unwrap_or_default(),
+                    Origin::Told => self.place_among_told(target),
+                    Origin::Configured | Origin::Trusted | Origin::Asked => 0,
+                };
                 due.push((target.origin, behind, until, *id));
             }
         }
@@ -251,6 +254,14 @@ impl Dialing {
             dials.push(Dial { target: id, device: target.device, addresses: target.addresses.clone() });
         }
         dials
+    }
+
+    /// Each device has an order of its own in which it dials those it was told of. Else all would dial who spoke first,
+    /// and that one, perhaps a phone, would keep connections with all.
+    fn place_among_told(&self, target: &Target) -> usize {
+        let key = target.peer().map_or([0; 32], |device| device.0);
+        let hash = blake3::keyed_hash(&self.own.0, &key);
+        usize::from(u16::from_le_bytes([hash.as_bytes()[0], hash.as_bytes()[1]]))
     }
 
     /// A dial was begun as this connection.
@@ -416,11 +427,11 @@ mod tests {
         let handshake_ticks = (HANDSHAKE_MAX.as_millis() / TICK.as_millis()) as usize;
         let mut begun: Vec<Vec<ConnectionId>> = Vec::new();
         let mut honest_dialled_in_tick = None;
-        let mut next = 0;
+        let mut next: u16 = 0;
         for tick in 0..400_usize {
             now += TICK;
             for _ in 0..100.min(10_000 - next) {
-                dialing.add(Origin::Discovered, Some(device(next as u16)), &at("10.0.0.66", 1), now);
+                dialing.add(Origin::Discovered, Some(device(next)), &at("10.0.0.66", 1), now);
                 next += 1;
             }
             if tick == announced_in_tick {
@@ -503,6 +514,24 @@ mod tests {
             dialing.failed(ConnectionId::new_unchecked(attempt), now, 0);
         }
         assert_eq!(dialing.due(now + BACKOFF_MAX, 9, true, nobody), []);
+    }
+
+    #[test]
+    fn devices_told_of_the_same_do_not_all_dial_the_same() {
+        let now = instant();
+        let mut dialled: Vec<DeviceKey> = Vec::new();
+        for own in 1_000..1_050 {
+            let mut dialing = Dialing::new(device(own));
+            for number in 0..50 {
+                dialing.add(Origin::Told, Some(device(number)), &address(1), now + TICK * u32::from(number));
+            }
+            dialled.extend(dialing.due(now + BACKOFF_MAX, 8, true, nobody).into_iter().filter_map(|dial| dial.device));
+        }
+        assert_eq!(dialled.len(), 50 * 8);
+        for number in 0..50 {
+            let dials = dialled.iter().filter(|dialled| **dialled == device(number)).count();
+            assert!(dials <= 20, "{dials} of 50 dial device {number}");
+        }
     }
 
     #[test]
