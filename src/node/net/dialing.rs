@@ -197,6 +197,16 @@ impl Dialing {
         });
     }
 
+    /// Forgets all finds: mDNS begins afresh, and nothing that it told before would ever expire.
+    pub(super) fn forget_finds(&mut self) {
+        self.targets.retain(|_, target| {
+            if target.origin == Origin::Discovered {
+                target.addresses.clear();
+            }
+            !target.addresses.is_empty() || target.is_dialing()
+        });
+    }
+
     /// Up to `max` dials that are due, the best origins first. Those only told of are dialled where `wants_more` peers.
     /// `is_excluded` names peers that are connected or
     /// banned. Each dial must be answered by [`Dialing::started`].
@@ -279,7 +289,9 @@ impl Dialing {
         target.state = State::Waiting { until: now + backoff(target.failures - 1, jitter) };
         let failure =
             Failure { origin: target.origin, device: target.device, address: target.addresses.first().cloned() };
-        if matches!(target.origin, Origin::Asked | Origin::Told) && target.failures >= ASKED_TRIES_MAX {
+        let is_given_up = matches!(target.origin, Origin::Asked | Origin::Told) && target.failures >= ASKED_TRIES_MAX;
+        // Its last address went while it was dialled.
+        if is_given_up || target.addresses.is_empty() {
             self.targets.remove(&id);
         }
         Some(failure)
@@ -315,7 +327,8 @@ impl Dialing {
     /// The last connection with a peer is gone. `was_live` says that the peer had really taken part, which starts
     /// the back-off anew; a peer that hangs up at once backs off further.
     pub(super) fn disconnected(&mut self, device: DeviceKey, was_live: bool, now: Instant, jitter: u32) {
-        self.targets.retain(|_, target| target.peer() != Some(device) || target.origin != Origin::Asked);
+        let is_kept = |target: &Target| target.origin != Origin::Asked && !target.addresses.is_empty();
+        self.targets.retain(|_, target| target.peer() != Some(device) || is_kept(target));
         for target in self.targets.values_mut() {
             if target.peer() != Some(device) || target.is_dialing() {
                 continue;
@@ -459,6 +472,30 @@ mod tests {
         assert_eq!(next, 10_000, "all were announced");
         assert!(begun.iter().map(Vec::len).sum::<usize>() > DISCOVERED_PER_HOST_MAX, "finds are dialled");
         assert_eq!(honest_dialled_in_tick, Some(announced_in_tick));
+    }
+
+    #[test]
+    fn finds_whose_records_nobody_keeps_any_more_are_forgotten() {
+        let now = instant();
+        let mut dialing = Dialing::new(device(OWN));
+        dialing.add(Origin::Trusted, Some(device(99)), &address(1), now);
+        for number in 0..3 {
+            dialing.add(Origin::Discovered, Some(device(number)), &at(&format!("10.0.0.{number}"), 1), now);
+        }
+        let ids = (0..2).map(ConnectionId::new_unchecked);
+        let finds = dialing.due(now, 9, true, nobody).into_iter().filter(|dial| dial.device != Some(device(99)));
+        for (dial, connection) in finds.zip(ids) {
+            dialing.started(dial.target, connection);
+        }
+        dialing.forget_finds();
+        assert_eq!(dialing.targets.len(), 3, "what is being dialled is waited for");
+        dialing.failed(ConnectionId::new_unchecked(0), now, 0);
+        dialing.connected(ConnectionId::new_unchecked(1), device(1), now);
+        dialing.disconnected(device(1), true, now, 0);
+        let left: Vec<_> =
+            dialing.due(now + BACKOFF_MAX, 9, true, nobody).into_iter().map(|dial| dial.device).collect();
+        assert_eq!(left, [Some(device(99))]);
+        assert_eq!(dialing.targets.len(), 1);
     }
 
     #[test]

@@ -140,7 +140,11 @@ impl Network {
         let own = *self.swarm.local_peer_id();
         let listening: Vec<Multiaddr> = self.swarm.listeners().cloned().collect();
         match new_mdns(own, &listening) {
-            Ok(fresh) => self.swarm.behaviour_mut().mdns = Toggle::from(Some(fresh)),
+            Ok(fresh) => {
+                self.swarm.behaviour_mut().mdns = Toggle::from(Some(fresh));
+                // What is there answers within a moment; what is not would be dialled for ever.
+                self.dialing.forget_finds();
+            }
             Err(error) => warn!(%error, "mDNS cannot start again"),
         }
     }
