@@ -50,6 +50,8 @@ struct Target {
     /// The key the target must have, if it was given.
     device: Option<DeviceKey>,
     addresses: Vec<Multiaddr>,
+    /// The host of its first address, also when that has been forgotten.
+    host: Option<IpAddr>,
     /// The key last met there, if none was given.
     met: Option<DeviceKey>,
     state: State,
@@ -59,11 +61,6 @@ struct Target {
 impl Target {
     fn peer(&self) -> Option<DeviceKey> {
         self.device.or(self.met)
-    }
-
-    /// The host of its first address.
-    fn host(&self) -> Option<IpAddr> {
-        self.addresses.first().and_then(host_of)
     }
 
     fn is_dialing(&self) -> bool {
@@ -139,12 +136,14 @@ impl Dialing {
             }
             return true;
         }
-        if !self.make_room(origin, addresses.first().and_then(host_of)) {
+        let host = addresses.first().and_then(host_of);
+        if !self.make_room(origin, host) {
             return false;
         }
         let addresses = addresses.iter().take(PEER_ADDRESSES_MAX).cloned().collect();
         let state = State::Waiting { until: now };
-        self.targets.insert(self.next_target, Target { origin, device, addresses, met: None, state, failures: 0 });
+        self.targets
+            .insert(self.next_target, Target { origin, device, addresses, host, met: None, state, failures: 0 });
         self.next_target += 1;
         true
     }
@@ -164,7 +163,7 @@ impl Dialing {
     /// that has most, for one that has fewer.
     fn remove_find(&mut self, host: Option<IpAddr>) -> bool {
         let of_host = self.count_finds(|_| true);
-        let count_at = |target: &Target| of_host.get(&target.host()).copied().unwrap_or_default();
+        let count_at = |target: &Target| of_host.get(&target.host).copied().unwrap_or_default();
         let idle =
             self.targets.iter().filter(|(_, target)| target.origin == Origin::Discovered && !target.is_dialing());
         let failed = idle.clone().filter(|(_, target)| target.failures > 0);
@@ -182,7 +181,7 @@ impl Dialing {
     fn count_finds(&self, is_counted: impl Fn(&Target) -> bool) -> BTreeMap<Option<IpAddr>, usize> {
         let mut counts = BTreeMap::new();
         for target in self.targets.values().filter(|target| target.origin == Origin::Discovered && is_counted(target)) {
-            *counts.entry(target.host()).or_default() += 1;
+            *counts.entry(target.host).or_default() += 1;
         }
         counts
     }
@@ -230,7 +229,7 @@ impl Dialing {
             let wanted = wants_more || target.origin != Origin::Told;
             if until <= now && wanted && !excluded && !target.addresses.is_empty() {
                 let behind = match target.origin {
-                    Origin::Discovered => in_vain.get(&target.host()).copied().unwrap_or_default(),
+                    Origin::Discovered => in_vain.get(&target.host).copied().unwrap_or_default(),
                     Origin::Told => self.place_among_told(target),
                     Origin::Configured | Origin::Trusted | Origin::Asked => 0,
                 };
@@ -250,7 +249,7 @@ impl Dialing {
                 continue;
             }
             if origin == Origin::Discovered {
-                let at_host = finds_under_way.entry(target.host()).or_default();
+                let at_host = finds_under_way.entry(target.host).or_default();
                 if finds_allowed == 0 {
                     break;
                 }
@@ -489,6 +488,9 @@ mod tests {
         }
         dialing.forget_finds();
         assert_eq!(dialing.targets.len(), 3, "what is being dialled is waited for");
+        let hosts = [0, 1].map(|host| Some(format!("10.0.0.{host}").parse().expect("an address")));
+        let under_way: Vec<_> = dialing.count_finds(Target::is_dialing).into_keys().collect();
+        assert_eq!(under_way, hosts, "and counts where it hangs");
         dialing.failed(ConnectionId::new_unchecked(0), now, 0);
         dialing.connected(ConnectionId::new_unchecked(1), device(1), now);
         dialing.disconnected(device(1), true, now, 0);
