@@ -6,9 +6,12 @@ use std::time::Duration;
 /// most one of them, and a stranger can make us hold no more.
 pub const FRAME_BYTES_MAX: usize = 1 << 20;
 
-/// What one peer's outbound queue may hold. Eight of the largest frames: enough to keep a link busy, little enough
-/// that 128 slow peers cannot take a small machine's memory at once.
+/// What one peer's outbound queue may hold. Eight of the largest frames: enough to keep a link busy.
 pub const OUTBOX_BYTES_MAX: usize = 8 << 20;
+
+/// What all outbound queues together may hold: eight that are full. Beyond, the peer with the fullest is let go, and is
+/// compared with anew when it comes again: so 128 stuck peers cannot take a small machine's memory.
+pub const OUTBOXES_BYTES_MAX: usize = 64 << 20;
 
 /// What a queued frame counts beyond its bytes, so that a million empty-looking frames are bounded too.
 pub(super) const OUTBOX_FRAME_OVERHEAD: usize = 64;
@@ -26,6 +29,10 @@ pub(super) const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// A peer from which nothing came for this long is gone: three heartbeats may be lost.
 pub(super) const SILENCE_MAX: Duration = Duration::from_secs(50);
+
+/// A peer that takes not one byte of what is written to it for this long is stuck. On a link of 64 kbit/s a window moves
+/// every half minute.
+pub(super) const STALL_MAX: Duration = Duration::from_secs(60);
 
 /// A connection on which the peer has opened no frame stream after this long is of no use.
 pub(super) const STREAM_WAIT: Duration = Duration::from_secs(30);

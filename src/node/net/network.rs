@@ -24,7 +24,8 @@ use super::dialing::{Dialing, Origin};
 use super::handle::Listening;
 use super::keys::{device_of, is_dialable, peer_of, split_peer};
 use super::limits::{
-    DIALS_PER_TICK, EVENTS_PENDING_MAX, GOSSIP_BYTES_MAX, PEER_ADDRESSES_MAX, PEERS_WANTED, REPORTS_PENDING_MAX, TICK,
+    DIALS_PER_TICK, EVENTS_PENDING_MAX, GOSSIP_BYTES_MAX, OUTBOXES_BYTES_MAX, PEER_ADDRESSES_MAX, PEERS_WANTED,
+    REPORTS_PENDING_MAX, TICK,
 };
 use super::session::{Report, Session};
 use super::streams::PushError;
@@ -211,7 +212,7 @@ impl Network {
             return;
         }
         match session.outbox.push(frame) {
-            Ok(()) => {}
+            Ok(()) => self.relieve().await,
             Err(PushError::Full) => {
                 warn!(%peer, "the peer takes no more frames, closing the connection");
                 self.counters.outboxes_full.add();
@@ -221,6 +222,20 @@ impl Network {
                 warn!(%peer, "a frame beyond the limit was to be sent, closing the connection");
                 self.disconnect(peer).await;
             }
+        }
+    }
+
+    /// Lets the peer go that takes its frames slowest, if all together hold more than they may.
+    async fn relieve(&mut self) {
+        let queued: usize = self.sessions.values().map(|session| session.outbox.queued()).sum();
+        if queued <= OUTBOXES_BYTES_MAX {
+            return;
+        }
+        let fullest = self.sessions.iter().max_by_key(|(_, session)| session.outbox.queued());
+        if let Some(peer) = fullest.map(|(peer, _)| *peer) {
+            warn!(%peer, "too much waits for peers that take nothing, closing the connection with the slowest");
+            self.counters.outboxes_full.add();
+            self.disconnect(peer).await;
         }
     }
 
