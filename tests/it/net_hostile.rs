@@ -196,3 +196,27 @@ async fn n8_stuck_peers_hold_bounded_memory_and_slow_no_other() {
     }
     assert!(gone > 0, "what waited was more than all may hold");
 }
+
+/// H8: connections that are opened, and not a word is said.
+#[tokio::test]
+async fn h8_half_open_handshakes_of_one_host_keep_nobody_else_out() {
+    let (node, mut events) = node().await;
+    let address = node.listening().await.expect("the node listens").remove(0);
+    let port = address.iter().find_map(|part| match part {
+        libp2p::multiaddr::Protocol::Tcp(port) => Some(port),
+        _ => None,
+    });
+    let to = std::net::SocketAddr::from(([127, 0, 0, 1], port.expect("a port")));
+    let mut half_open = Vec::new();
+    for _ in 0..200 {
+        let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+        socket.bind("127.0.0.2:0".parse().expect("an address")).expect("another host");
+        half_open.push(socket.connect(to).await.expect("the node listens"));
+    }
+    let (honest, mut heard) = node_of([201; 32], vec![address]).await;
+    assert!(matches!(next(&mut events).await, NetEvent::Connected { peer, .. } if peer == honest.device));
+    assert!(matches!(next(&mut heard).await, NetEvent::Connected { .. }));
+    send(&node, honest.device, b"here".to_vec()).await;
+    assert_eq!(next(&mut heard).await, NetEvent::Frame { peer: node.device, frame: b"here".to_vec() });
+    assert_eq!(half_open.len(), 200);
+}

@@ -87,6 +87,9 @@ pub(super) const PER_PEER_MAX: u32 = 4;
 /// Handshakes at one time, in each direction: each costs a key agreement.
 pub(super) const PENDING_MAX: u32 = 64;
 
+/// Handshakes of one host that called us: one shop's router stands for ten devices, and no host takes the places of all.
+pub(super) const PENDING_PER_HOST_MAX: usize = 16;
+
 /// A connection that carries no stream is closed after this long. Ours carry one always.
 pub(super) const IDLE_CONNECTION: Duration = Duration::from_secs(60);
 
