@@ -66,6 +66,7 @@ mod namespace;
 mod net;
 #[cfg(feature = "node")]
 mod net_addresses;
+mod net_cuts;
 mod net_hostile;
 #[cfg(feature = "node")]
 mod net_moves;
