@@ -38,6 +38,7 @@ mod http;
 mod import_cli;
 #[cfg(feature = "node")]
 mod inspect;
+mod interrupts;
 mod joining;
 mod keys_and_imports;
 #[cfg(feature = "node")]
