@@ -10,7 +10,6 @@ use std::task::{Context, Poll};
 
 use libp2p::core::Endpoint;
 use libp2p::core::transport::PortUse;
-use libp2p::multiaddr::Protocol;
 use libp2p::swarm::{
     ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandler, THandlerInEvent, THandlerOutEvent, ToSwarm,
     dummy,
@@ -18,6 +17,7 @@ use libp2p::swarm::{
 use libp2p::{Multiaddr, PeerId};
 use thiserror::Error;
 
+use super::keys::host_of;
 use super::limits::PENDING_PER_HOST_MAX;
 
 /// Why a connection was not taken.
@@ -31,15 +31,6 @@ struct TooMany {
 #[derive(Debug, Default)]
 pub(super) struct Behaviour {
     open: BTreeMap<ConnectionId, IpAddr>,
-}
-
-/// The host of an address, if it has one. One within this process has none.
-fn host_of(address: &Multiaddr) -> Option<IpAddr> {
-    address.iter().find_map(|part| match part {
-        Protocol::Ip4(ip) => Some(IpAddr::V4(ip)),
-        Protocol::Ip6(ip) => Some(ip.to_canonical()),
-        _ => None,
-    })
 }
 
 impl NetworkBehaviour for Behaviour {

@@ -68,11 +68,11 @@ pub(super) fn is_of_the_link(address: &Multiaddr) -> bool {
     matches!(address.iter().next(), Some(Protocol::Ip6(ip)) if ip.is_unicast_link_local())
 }
 
-/// The IP address of the host that an address leads to.
+/// The IP address of the host that an address leads to; one within this process leads to none.
 pub(super) fn host_of(address: &Multiaddr) -> Option<IpAddr> {
     match address.iter().next()? {
         Protocol::Ip4(ip) => Some(ip.into()),
-        Protocol::Ip6(ip) => Some(ip.into()),
+        Protocol::Ip6(ip) => Some(ip.to_canonical()),
         _ => None,
     }
 }
