@@ -61,6 +61,8 @@ pub(super) fn peers(context: &Context) -> Result<ExitCode, Failure> {
                     yes_no(peer, "connected"),
                     yes_no(peer, "in_step"),
                     minute(peer, "last_sync_time"),
+                    text(peer, "refused"),
+                    minute(peer, "banned_until"),
                 ]
             })
             .collect();
@@ -75,8 +77,10 @@ pub(super) fn peers(context: &Context) -> Result<ExitCode, Failure> {
             printer.pick("Connecté", "Connected"),
             printer.pick("À jour", "In step"),
             printer.pick("Dernière synchro", "Last sync"),
+            printer.pick("Refus", "Refused"),
+            printer.pick("Écarté jusqu'à", "Left alone until"),
         ];
-        table(&head, &rows, &[1])
+        table(&head, &rows, &[1, 5])
     });
     Ok(ExitCode::SUCCESS)
 }

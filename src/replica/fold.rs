@@ -14,14 +14,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::document::{Actor, ChangeHash, DocumentState, ParsedChange, Placement, parse};
-use crate::ledger::{Book, Closings, Shop, fold_credit, fold_movement};
-use crate::log::{Body, BodyError, LogId, actor_of, credit_id, movement_id, payment_id};
+use crate::ledger::{Book, Shop, fold_credit, fold_movement};
+use crate::log::{Body, BodyError, LogId};
 use crate::membership::Registry;
 use crate::model::{
-    DeviceKey, DocumentId, Holder, Month, MovementId, Operation, Origin, Register, Scope, ShopId, Sim, Stamped,
+    DeviceKey, DocumentId, Holder, MovementId, Operation, Origin, Register, Scope, ShopId, Sim, Stamped,
 };
 use crate::planted::{self, Bug};
 use crate::replica::ReplicaError;
+use crate::replica::operations::{counts, is_bound, movement_of, read_change};
 
 /// An entry by its place: the log's number in this store, and the entry's in its log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -106,6 +107,8 @@ pub(crate) struct Fold {
     waiting: BTreeMap<ChangeHash, BTreeSet<EntryRef>>,
     waits_for: BTreeMap<EntryRef, ChangeHash>,
     set_aside: BTreeMap<EntryRef, SetAside>,
+    /// How many entries of each log wait or are set aside.
+    without_effect: BTreeMap<u32, u64>,
     /// For each actor, the numbers that its changes without effect claim in a document, and the first entry that
     /// claims each. An actor's number is its first claimant's, whatever becomes of that entry: else a second use
     /// of it (finding 6) would count where the first still waits, and not where it no longer does.
@@ -134,6 +137,7 @@ impl Fold {
             waiting: BTreeMap::new(),
             waits_for: BTreeMap::new(),
             set_aside: BTreeMap::new(),
+            without_effect: BTreeMap::new(),
             claims: BTreeMap::new(),
             stirred: BTreeSet::new(),
             closed: BTreeSet::new(),
@@ -145,6 +149,16 @@ impl Fold {
     /// Entries kept without effect.
     pub fn set_aside(&self) -> &BTreeMap<EntryRef, SetAside> {
         &self.set_aside
+    }
+
+    /// How many entries of each log wait or are set aside.
+    pub fn without_effect(&self) -> &BTreeMap<u32, u64> {
+        &self.without_effect
+    }
+
+    /// How many entries wait or are set aside.
+    pub fn without_effect_count(&self) -> u64 {
+        (self.waits_for.len() + self.set_aside.len()) as u64
     }
 
     /// Entries that wait for what they rest on.
@@ -175,6 +189,7 @@ impl Fold {
     /// Remembers a verdict found in the store, and what the entry claims.
     pub fn recall_set_aside(&mut self, at: EntryRef, reason: SetAside, log: &LogId, body: &Result<Body, BodyError>) {
         self.set_aside.insert(at, reason);
+        *self.without_effect.entry(at.log).or_default() += 1;
         if let Ok(body) = body
             && let Ok(change) = read_change(log, body)
         {
@@ -233,6 +248,12 @@ impl Fold {
     }
 
     fn record(&mut self, at: EntryRef, fate: Fate) {
+        let had_none = self.waits_for.contains_key(&at) || self.set_aside.contains_key(&at);
+        let has_none = fate != Fate::Applied;
+        if had_none != has_none {
+            let count = self.without_effect.entry(at.log).or_default();
+            *count = if has_none { *count + 1 } else { count.saturating_sub(1) };
+        }
         if let Some(hash) = self.waits_for.remove(&at) {
             self.touched.verdicts.insert(at);
             if let Some(others) = self.waiting.get_mut(&hash) {
@@ -538,54 +559,4 @@ impl Fold {
             self.open.remove(&id);
         }
     }
-}
-
-/// The change of an entry, if it is one of ours, of this log's actor, and of the entry's time.
-fn read_change(log: &LogId, body: &Body) -> Result<ParsedChange, SetAside> {
-    let change = parse(&body.change).map_err(|_| SetAside::Shape)?;
-    if change.actor != actor_of(log, body.run) {
-        return Err(SetAside::Actor);
-    }
-    if change.time != body.stamp.time() {
-        return Err(SetAside::Time);
-    }
-    Ok(change)
-}
-
-/// Which movement an operation is about.
-fn movement_of(operation: &Operation) -> Option<MovementId> {
-    match operation {
-        Operation::Move(movement) => Some(movement.id),
-        Operation::ValidateCapture { movement, .. }
-        | Operation::Reimburse { movement, .. }
-        | Operation::ReverseMovement { movement, .. }
-        | Operation::TakeGift { movement, .. }
-        | Operation::BearGift { movement, .. } => Some(*movement),
-        _ => None,
-    }
-}
-
-/// Whether what an entry makes bears the id that is bound to the entry: nobody can make another's credit, movement
-/// or payment, or make one twice. Of a payment too: ids can be foreseen, and one who wrote under another's next id
-/// first would swallow that payment, or stop that device's writing.
-fn is_bound(operation: &Operation, log: &LogId, number: u64, body: &Body) -> bool {
-    match (operation, &body.document) {
-        (Operation::Grant(_), DocumentId::Credit { id, .. }) => *id == credit_id(log, number, &body.change),
-        (Operation::Pay(payment), _) => payment.id == payment_id(log, body.run, number),
-        (Operation::Move(movement), DocumentId::SimMonth { month, .. }) => {
-            movement.id == movement_id(log, body.run, number) && *month == Month::of(movement.at)
-        }
-        (Operation::Sight { by, .. } | Operation::TakeOver { by, .. }, _) => {
-            (by.device, by.incarnation) == (log.device, log.incarnation)
-        }
-        _ => true,
-    }
-}
-
-/// Whether an operation has effect of its own: not beyond the closing of its log, unless it records a payment, which is
-/// money received (`domain`, rule 7). What moves a share is judged by the share.
-fn counts(closings: &Closings, shop: ShopId, stamped: &Stamped) -> bool {
-    let beyond =
-        closings.end(shop, &stamped.origin.holder()).is_some_and(|closing| stamped.origin.number > closing.end);
-    !beyond || matches!(stamped.operation, Operation::Pay(_))
 }

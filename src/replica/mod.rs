@@ -30,6 +30,7 @@ mod join;
 mod keys;
 mod logs;
 mod opening;
+mod operations;
 mod queries;
 mod reading;
 mod restore;

@@ -2,13 +2,15 @@
 //!
 //! What is asked for is bounded, and asked again from where it stood; no two devices are asked for the same.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::log::{LogId, SuffixError, check_suffix};
 use crate::model::{DeviceKey, Scope, Timestamp};
 use crate::replica::Replica;
 use crate::replica::conduct::Misconduct;
-use crate::replica::fold::EntryRef;
+use crate::replica::fold::{Entries, EntryRef};
 use crate::store::Store;
-use crate::wire::{ANSWER_BYTES_MAX, Message, Packed, WANT_ENTRIES_MAX, WANTS_MAX, Want, decode};
+use crate::wire::{ANSWER_BYTES_MAX, Message, Packed, WANT_ENTRIES_MAX, WANTS_MAX, WITHOUT_EFFECT_MAX, Want, decode};
 
 /// How far ahead of this device's clock a stamp may be and still pull its hybrid clock (`domain`, rule 6).
 const BELIEVED_AHEAD_MS: i64 = 5 * 60_000;
@@ -41,6 +43,20 @@ impl<S: Store> Replica<S> {
         }
     }
 
+    /// Devices of which so many entries are here without effect that no more of theirs are taken: what one in wrong hands
+    /// makes others keep is bounded. Their logs stay where they are, and stand in nobody else's way.
+    fn overfull(&self) -> BTreeSet<DeviceKey> {
+        let mut counts: BTreeMap<DeviceKey, u64> = BTreeMap::new();
+        if self.fold.without_effect_count() >= WITHOUT_EFFECT_MAX {
+            for (log, count) in self.fold.without_effect() {
+                if let Some(log) = self.logs.log(*log) {
+                    *counts.entry(log.device).or_default() += count;
+                }
+            }
+        }
+        counts.into_iter().filter(|(_, count)| *count >= WITHOUT_EFFECT_MAX).map(|(device, _)| device).collect()
+    }
+
     fn next_wants(&self, peer: &DeviceKey) -> Vec<Want> {
         let Some(session) = self.sessions.get(peer) else { return Vec::new() };
         let Some(shared) = self.shared(peer) else { return Vec::new() };
@@ -48,13 +64,18 @@ impl<S: Store> Replica<S> {
             let asked = self.sessions.values().filter_map(|session| session.requested.get(log));
             asked.max().copied().unwrap_or(0)
         };
+        let overfull = self.overfull();
         let mut registry_first = false;
         let mut budget = WANT_ENTRIES_MAX;
         let mut wants = Vec::new();
         // The registry sorts first: who may write is learnt before what was written.
         for (log, head) in &session.theirs {
             let held = self.logs.head(log).number;
-            if head.number <= held || !shared(log.scope) || !self.fold.registry.knows(&log.device) {
+            if head.number <= held
+                || !shared(log.scope)
+                || !self.fold.registry.knows(&log.device)
+                || overfull.contains(&log.device)
+            {
                 continue;
             }
             registry_first |= log.scope == Scope::Registry;
@@ -125,6 +146,9 @@ impl<S: Store> Replica<S> {
         let head = self.logs.head(&log);
         if packed.last() <= head.number {
             return;
+        }
+        if !own && self.overfull().contains(&log.device) {
+            return self.conducts.refused += 1;
         }
         let suffix = match packed.unpack() {
             Ok(suffix) => suffix,

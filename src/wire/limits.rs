@@ -26,6 +26,11 @@ pub const WANT_ENTRIES_MAX: u64 = 4_096;
 /// What one piece of entries may unpack to, in bytes.
 pub const UNPACKED_BYTES_MAX: usize = crate::log::SUFFIX_BYTES_MAX + crate::log::BODY_BYTES_MAX + 4_096;
 
+/// How many entries of one device, over all its logs, may be here without effect (waiting or set aside) before no more of
+/// its are taken: its logs stay where they are until fewer are. About 30 MB of memory; one payment every ten seconds for
+/// two weeks, all of them wrong.
+pub const WITHOUT_EFFECT_MAX: u64 = 131_072;
+
 /// Longest name of a device, in bytes.
 pub const NAME_BYTES_MAX: usize = 1_024;
 

@@ -7,7 +7,7 @@ use ucash::model::{Incarnation, Operation, Scope, ShopId, Timestamp};
 use ucash::replica::{Input, Output, PeerView};
 use ucash::wire::{
     ALLOWANCE_BYTES_MAX, ANSWER_BYTES_MAX, BAN_MS, FRAME_COST_BYTES, Message, POSITIONS_MAX, Packed, Position,
-    SCOPES_MAX, STRANGER_FRAMES_MAX, Want, decode, encode,
+    SCOPES_MAX, STRANGER_FRAMES_MAX, WITHOUT_EFFECT_MAX, Want, decode, encode,
 };
 
 use crate::forge::{
@@ -62,6 +62,28 @@ fn a_device_that_opens_thousands_of_logs_stops_no_honest_one() {
     done(&mut counter, NOW.plus_ms(1_000), pay_command("CRED-001", "7"));
     meet(&mut office, &mut counter);
     assert_eq!(shown(&mut office), shown(&mut counter), "they hold the same");
+}
+
+/// "What waits is bounded": one device that writes nothing but what has no effect.
+#[test]
+fn who_writes_without_effect_and_without_end_is_taken_only_so_far() {
+    let Net { mut office, mut counter, mut forger, .. } = net();
+    for _ in 0..WITHOUT_EFFECT_MAX / 512 + 8 {
+        let (suffix, head) = signed(forger.log, &forger.key, forger.head, vec![vec![1]; 512]);
+        forger.head = head;
+        gossip(&mut office, &encode(&Message::Entries(Packed::pack(&suffix))));
+    }
+    assert_eq!(status(&mut office).set_aside, WITHOUT_EFFECT_MAX, "and not one more");
+    // Another log of the same device is no way around it, and nobody else is in its way.
+    let other = LogId { incarnation: Incarnation(0xabc), ..forger.log };
+    let head = Head { number: 0, hash: ucash::log::root_of(&other) };
+    let (suffix, _) = signed(other, &forger.key, head, vec![vec![1]]);
+    gossip(&mut office, &encode(&Message::Entries(Packed::pack(&suffix))));
+    assert_eq!(status(&mut office).set_aside, WITHOUT_EFFECT_MAX);
+    done(&mut counter, NOW, pay_command("CRED-001", "10"));
+    meet(&mut office, &mut counter);
+    let (mine, theirs) = (status(&mut office), status(&mut counter));
+    assert_eq!(mine.state_digest, theirs.state_digest, "what counts is the same everywhere");
 }
 
 #[test]

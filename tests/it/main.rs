@@ -39,6 +39,7 @@ mod http;
 mod import_cli;
 #[cfg(feature = "node")]
 mod inspect;
+mod interrupts;
 mod joining;
 mod keys_and_imports;
 #[cfg(feature = "node")]
@@ -51,6 +52,8 @@ mod logs;
 mod main_job;
 #[cfg(feature = "node")]
 mod manual;
+#[cfg(feature = "node")]
+mod many_nodes;
 mod membership;
 mod merges;
 #[cfg(feature = "node")]
@@ -60,10 +63,17 @@ mod mutations;
 #[cfg(feature = "node")]
 mod named_failures;
 #[cfg(feature = "node")]
+mod namespace;
+#[cfg(feature = "node")]
 mod net;
 #[cfg(feature = "node")]
 mod net_addresses;
+mod net_cuts;
 mod net_hostile;
+#[cfg(feature = "node")]
+mod net_moves;
+#[cfg(feature = "node")]
+mod net_storm;
 mod orders;
 #[cfg(feature = "node")]
 mod page;

@@ -108,6 +108,18 @@ async fn one_dead_address_among_several_keeps_nobody_from_being_met() {
     assert_eq!(met.await, first.device);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_place_is_free_again_once_its_node_has_stopped() {
+    for listen in ["/memory/0", "/ip4/127.0.0.1/tcp/0", "/ip4/127.0.0.1/udp/0/quic-v1"] {
+        let (first, _events, addresses) = start(config(74, &[listen], Vec::new())).await;
+        let place = addresses[0].to_string();
+        let place = place.split("/p2p/").next().expect("an address");
+        first.stop().await;
+        let (_again, _events, addresses) = start(config(74, &[place], Vec::new())).await;
+        assert!(addresses[0].to_string().starts_with(place), "{addresses:?} is not {place}");
+    }
+}
+
 #[test]
 fn devices_that_know_one_inviter_find_each_other_and_go_on_without_it() {
     let mut office = Shop::found("A", "addresses", 1);

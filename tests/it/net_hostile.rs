@@ -8,8 +8,8 @@ use libp2p::{Stream, StreamProtocol, SwarmBuilder, identity, noise, tcp, yamux};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use ucash::model::DeviceKey;
-use ucash::node::net::limits::FRAME_BYTES_MAX;
-use ucash::node::net::{NetConfig, NetEvent, NetHandle, spawn};
+use ucash::node::net::limits::{FRAME_BYTES_MAX, OUTBOXES_BYTES_MAX};
+use ucash::node::net::{Multiaddr, NetCommand, NetConfig, NetEvent, NetHandle, spawn};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const FRAMES: StreamProtocol = StreamProtocol::new("/ucash/frames/1");
@@ -22,11 +22,15 @@ struct Rogue {
 }
 
 async fn node() -> (NetHandle, mpsc::Receiver<NetEvent>) {
+    node_of([200; 32], Vec::new()).await
+}
+
+async fn node_of(secret_key: [u8; 32], peers: Vec<Multiaddr>) -> (NetHandle, mpsc::Receiver<NetEvent>) {
     let (sender, events) = mpsc::channel(64);
     let config = NetConfig {
-        secret_key: [200; 32],
+        secret_key,
         listen: vec!["/ip4/127.0.0.1/tcp/0".parse().expect("a well-formed address")],
-        peers: Vec::new(),
+        peers,
         mdns: false,
         gossip_topic: None,
         address_book: None,
@@ -153,4 +157,66 @@ async fn streams_without_end_cost_the_connection_and_no_other_peer() {
         () = serving => {}
         () = async { timeout(PATIENCE, flooding).await.expect("the flood ends"); std::future::pending().await } => {}
     }
+}
+
+async fn send(node: &NetHandle, peer: DeviceKey, frame: Vec<u8>) {
+    node.commands.send(NetCommand::Send { peer, frame }).await.expect("the network runs");
+}
+
+/// N8: peers that keep their streams open and never read.
+#[tokio::test]
+async fn n8_stuck_peers_hold_bounded_memory_and_slow_no_other() {
+    const FRAMES_EACH: usize = 7;
+    let (node, mut events) = node().await;
+    let mut stuck = Vec::new();
+    // Together they would hold more than all may, and none of them more than one may.
+    for _ in 0..OUTBOXES_BYTES_MAX / (FRAMES_EACH * FRAME_BYTES_MAX) + 4 {
+        let rogue = rogue(&node).await;
+        assert!(matches!(next(&mut events).await, NetEvent::Connected { .. }));
+        stuck.push(rogue);
+    }
+    let address = node.listening().await.expect("the node listens").remove(0);
+    let (honest, mut heard) = node_of([201; 32], vec![address]).await;
+    assert!(matches!(next(&mut events).await, NetEvent::Connected { .. }));
+    assert!(matches!(next(&mut heard).await, NetEvent::Connected { .. }));
+    for round in 0..FRAMES_EACH {
+        for rogue in &stuck {
+            send(&node, rogue.device, vec![9; FRAME_BYTES_MAX]).await;
+        }
+        let frame = vec![u8::try_from(round).expect("few") + 1; 1_000];
+        send(&node, honest.device, frame.clone()).await;
+        assert_eq!(next(&mut heard).await, NetEvent::Frame { peer: node.device, frame });
+    }
+    let mut gone = 0;
+    while node.counters().outboxes_full > gone {
+        match next(&mut events).await {
+            NetEvent::Disconnected { peer } if peer != honest.device => gone += 1,
+            other => panic!("only stuck peers are let go: {other:?}"),
+        }
+    }
+    assert!(gone > 0, "what waited was more than all may hold");
+}
+
+/// H8: connections that are opened, and not a word is said.
+#[tokio::test]
+async fn h8_half_open_handshakes_of_one_host_keep_nobody_else_out() {
+    let (node, mut events) = node().await;
+    let address = node.listening().await.expect("the node listens").remove(0);
+    let port = address.iter().find_map(|part| match part {
+        libp2p::multiaddr::Protocol::Tcp(port) => Some(port),
+        _ => None,
+    });
+    let to = std::net::SocketAddr::from(([127, 0, 0, 1], port.expect("a port")));
+    let mut half_open = Vec::new();
+    for _ in 0..200 {
+        let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+        socket.bind("127.0.0.2:0".parse().expect("an address")).expect("another host");
+        half_open.push(socket.connect(to).await.expect("the node listens"));
+    }
+    let (honest, mut heard) = node_of([201; 32], vec![address]).await;
+    assert!(matches!(next(&mut events).await, NetEvent::Connected { peer, .. } if peer == honest.device));
+    assert!(matches!(next(&mut heard).await, NetEvent::Connected { .. }));
+    send(&node, honest.device, b"here".to_vec()).await;
+    assert_eq!(next(&mut heard).await, NetEvent::Frame { peer: node.device, frame: b"here".to_vec() });
+    assert_eq!(half_open.len(), 200);
 }

@@ -129,6 +129,7 @@ impl Numbers {
             ("peers_silent", "Sessions ended as the peer said nothing", counted.peers_silent),
             ("streams_flooded", "Sessions ended as the peer opened streams without end", counted.streams_flooded),
             ("gossip_dropped", "Gossip dropped as this node was slow", counted.gossip_dropped),
+            ("finds", "Addresses that devices of the local network announced", counted.finds),
             ("dials", "Attempts to reach a device", counted.dials),
             ("dials_failed", "Attempts to reach a device that failed", counted.dials_failed),
         ] {

@@ -20,6 +20,7 @@ use tracing::warn;
 
 use super::error::NetError;
 use super::frames;
+use super::handshakes;
 use super::limits::{
     GOSSIP_BYTES_MAX, GOSSIP_QUEUE_MAX, HANDSHAKE_MAX, HEARTBEAT, IDLE_CONNECTION, INCOMING_MAX, MDNS_QUERY_INTERVAL,
     PENDING_MAX, PER_PEER_MAX, QUIC_CONNECTION_BYTES_MAX, QUIC_STREAM_BYTES_MAX, QUIC_STREAMS_MAX, SILENCE_MAX,
@@ -33,6 +34,7 @@ const PROTOCOL_VERSION: &str = "/ucash/1";
 #[derive(NetworkBehaviour)]
 pub(super) struct Behaviour {
     pub(super) limits: connection_limits::Behaviour,
+    pub(super) handshakes: handshakes::Behaviour,
     pub(super) blocked: allow_block_list::Behaviour<BlockedPeers>,
     pub(super) frames: frames::Behaviour,
     pub(super) gossip: gossipsub::Behaviour,
@@ -61,6 +63,7 @@ pub(super) fn build_swarm(keypair: Keypair, with_mdns: bool) -> Result<Swarm<Beh
     };
     let behaviour = Behaviour {
         limits: connection_limits::Behaviour::new(limits),
+        handshakes: handshakes::Behaviour::default(),
         blocked: allow_block_list::Behaviour::default(),
         frames: frames::Behaviour::default(),
         gossip,

@@ -15,6 +15,8 @@ pub struct NetCounters {
     pub streams_flooded: u64,
     /// Gossip dropped because the consumer was slow.
     pub gossip_dropped: u64,
+    /// Addresses of devices that mDNS told of.
+    pub finds: u64,
     /// Dials begun.
     pub dials: u64,
     /// Dials failed.
@@ -29,6 +31,7 @@ pub(super) struct Counters {
     pub(super) peers_silent: Counter,
     pub(super) streams_flooded: Counter,
     pub(super) gossip_dropped: Counter,
+    pub(super) finds: Counter,
     pub(super) dials: Counter,
     pub(super) dials_failed: Counter,
 }
@@ -55,6 +58,7 @@ impl Counters {
             peers_silent: self.peers_silent.get(),
             streams_flooded: self.streams_flooded.get(),
             gossip_dropped: self.gossip_dropped.get(),
+            finds: self.finds.get(),
             dials: self.dials.get(),
             dials_failed: self.dials_failed.get(),
         }

@@ -3,6 +3,8 @@
 //! A peer id is the identity multihash of the key's protobuf form, so both directions are exact. Nothing here
 //! accepts a key of another kind.
 
+use std::net::IpAddr;
+
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId, identity};
 
@@ -64,6 +66,15 @@ pub(super) fn is_dialable(address: &Multiaddr) -> bool {
 /// Whether an address means one link only (`fe80::/10`), which is of no use without the name of the interface.
 pub(super) fn is_of_the_link(address: &Multiaddr) -> bool {
     matches!(address.iter().next(), Some(Protocol::Ip6(ip)) if ip.is_unicast_link_local())
+}
+
+/// The IP address of the host that an address leads to; one within this process leads to none.
+pub(super) fn host_of(address: &Multiaddr) -> Option<IpAddr> {
+    match address.iter().next()? {
+        Protocol::Ip4(ip) => Some(ip.into()),
+        Protocol::Ip6(ip) => Some(ip.to_canonical()),
+        _ => None,
+    }
 }
 
 /// Whether an address means this machine only.

@@ -6,9 +6,12 @@ use std::time::Duration;
 /// most one of them, and a stranger can make us hold no more.
 pub const FRAME_BYTES_MAX: usize = 1 << 20;
 
-/// What one peer's outbound queue may hold. Eight of the largest frames: enough to keep a link busy, little enough
-/// that 128 slow peers cannot take a small machine's memory at once.
+/// What one peer's outbound queue may hold. Eight of the largest frames: enough to keep a link busy.
 pub const OUTBOX_BYTES_MAX: usize = 8 << 20;
+
+/// What all outbound queues together may hold: eight that are full. Beyond, the peer with the fullest is let go, and is
+/// compared with anew when it comes again: so 128 stuck peers cannot take a small machine's memory.
+pub const OUTBOXES_BYTES_MAX: usize = 64 << 20;
 
 /// What a queued frame counts beyond its bytes, so that a million empty-looking frames are bounded too.
 pub(super) const OUTBOX_FRAME_OVERHEAD: usize = 64;
@@ -26,6 +29,10 @@ pub(super) const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// A peer from which nothing came for this long is gone: three heartbeats may be lost.
 pub(super) const SILENCE_MAX: Duration = Duration::from_secs(50);
+
+/// A peer that takes not one byte of what is written to it for this long is stuck. On a link of 64 kbit/s a window moves
+/// every half minute.
+pub(super) const STALL_MAX: Duration = Duration::from_secs(60);
 
 /// A connection on which the peer has opened no frame stream after this long is of no use.
 pub(super) const STREAM_WAIT: Duration = Duration::from_secs(30);
@@ -80,6 +87,9 @@ pub(super) const PER_PEER_MAX: u32 = 4;
 /// Handshakes at one time, in each direction: each costs a key agreement.
 pub(super) const PENDING_MAX: u32 = 64;
 
+/// Handshakes of one host that called us: one shop's router stands for ten devices, and no host takes the places of all.
+pub(super) const PENDING_PER_HOST_MAX: usize = 16;
+
 /// A connection that carries no stream is closed after this long. Ours carry one always.
 pub(super) const IDLE_CONNECTION: Duration = Duration::from_secs(60);
 
@@ -95,6 +105,10 @@ pub(super) const DIALS_PER_TICK: usize = 2;
 /// Dials to mDNS finds under way at one time. Anyone on the local network can announce addresses that never
 /// answer; the rest of [`PENDING_MAX`] stays free for peers we know.
 pub(super) const DISCOVERED_DIALS_MAX: usize = 16;
+
+/// The same to finds of one host: mDNS takes a find's IP address from the packet that told of it, so that whoever
+/// announces without end fills its own places only.
+pub(super) const DISCOVERED_PER_HOST_MAX: usize = 4;
 
 /// First back-off of a peer that does not answer.
 pub(super) const BACKOFF_MIN: Duration = Duration::from_secs(1);

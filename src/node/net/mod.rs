@@ -25,6 +25,7 @@ mod dialing;
 mod error;
 mod frames;
 mod handle;
+mod handshakes;
 mod keys;
 pub mod limits;
 mod network;

@@ -24,7 +24,8 @@ use super::dialing::{Dialing, Origin};
 use super::handle::Listening;
 use super::keys::{device_of, is_dialable, peer_of, split_peer};
 use super::limits::{
-    DIALS_PER_TICK, EVENTS_PENDING_MAX, GOSSIP_BYTES_MAX, PEER_ADDRESSES_MAX, PEERS_WANTED, REPORTS_PENDING_MAX, TICK,
+    DIALS_PER_TICK, EVENTS_PENDING_MAX, GOSSIP_BYTES_MAX, OUTBOXES_BYTES_MAX, PEER_ADDRESSES_MAX, PEERS_WANTED,
+    REPORTS_PENDING_MAX, TICK,
 };
 use super::session::{Report, Session};
 use super::streams::PushError;
@@ -141,7 +142,11 @@ impl Network {
         for (_, session) in std::mem::take(&mut self.sessions) {
             session.end().await;
         }
-        let Network { swarm, book_writer, .. } = self;
+        let Network { mut swarm, book_writer, listeners, .. } = self;
+        // The memory transport keeps a place taken until it is told, even when all of it is dropped.
+        for listener in listeners {
+            swarm.remove_listener(listener);
+        }
         drop(swarm);
         if let Some(writer) = book_writer {
             writer.finish().await;
@@ -207,7 +212,7 @@ impl Network {
             return;
         }
         match session.outbox.push(frame) {
-            Ok(()) => {}
+            Ok(()) => self.relieve().await,
             Err(PushError::Full) => {
                 warn!(%peer, "the peer takes no more frames, closing the connection");
                 self.counters.outboxes_full.add();
@@ -217,6 +222,20 @@ impl Network {
                 warn!(%peer, "a frame beyond the limit was to be sent, closing the connection");
                 self.disconnect(peer).await;
             }
+        }
+    }
+
+    /// Lets the peer go that takes its frames slowest, if all together hold more than they may.
+    async fn relieve(&mut self) {
+        let queued: usize = self.sessions.values().map(|session| session.outbox.queued()).sum();
+        if queued <= OUTBOXES_BYTES_MAX {
+            return;
+        }
+        let fullest = self.sessions.iter().max_by_key(|(_, session)| session.outbox.queued());
+        if let Some(peer) = fullest.map(|(peer, _)| *peer) {
+            warn!(%peer, "too much waits for peers that take nothing, closing the connection with the slowest");
+            self.counters.outboxes_full.add();
+            self.disconnect(peer).await;
         }
     }
 

@@ -11,13 +11,14 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
 use super::limits::{
-    FRAME_BYTES_MAX, HEARTBEAT, OUTBOX_BYTES_MAX, OUTBOX_FRAME_OVERHEAD, READ_CHUNK_BYTES, SILENCE_MAX,
+    FRAME_BYTES_MAX, HEARTBEAT, OUTBOX_BYTES_MAX, OUTBOX_FRAME_OVERHEAD, READ_CHUNK_BYTES, SILENCE_MAX, STALL_MAX,
     WRITE_JOIN_BYTES,
 };
 use super::{DeviceKey, NetEvent};
@@ -94,6 +95,11 @@ fn weight(frame: &[u8]) -> usize {
 }
 
 impl Outbox {
+    /// Bytes that are queued.
+    pub(super) fn queued(&self) -> usize {
+        self.queued.load(Ordering::Relaxed)
+    }
+
     /// Queues a frame. The order of pushes is the order on the wire.
     pub(super) fn push(&self, frame: Vec<u8>) -> Result<(), PushError> {
         if frame.len() > FRAME_BYTES_MAX {
@@ -164,10 +170,7 @@ pub(super) async fn write_frames(
                 Err(error) => return Some(WriteEnd { wrote, error }),
             },
         }
-        let written = match to_peer.write_all(&bytes).await {
-            Ok(()) => to_peer.flush().await,
-            failed => failed,
-        };
+        let written = write_moving(&mut to_peer, &bytes, STALL_MAX).await;
         outbox.queued.fetch_sub(taken, Ordering::Relaxed);
         if let Err(error) = written {
             return Some(WriteEnd { wrote, error });
@@ -175,6 +178,18 @@ pub(super) async fn write_frames(
         // One frame of a mebibyte should not keep its buffer for the life of the connection.
         bytes.shrink_to(WRITE_JOIN_BYTES);
     }
+}
+
+/// Writes everything, as long as some of it moves every so often: a slow peer is waited for, a stuck one is not.
+async fn write_moving(to_peer: &mut (impl AsyncWrite + Unpin), mut bytes: &[u8], patience: Duration) -> io::Result<()> {
+    let stuck = |_| io::Error::new(io::ErrorKind::TimedOut, "the peer takes nothing");
+    while !bytes.is_empty() {
+        match timeout(patience, to_peer.write(bytes)).await.map_err(stuck)?? {
+            0 => return Err(io::ErrorKind::WriteZero.into()),
+            written => bytes = &bytes[written..],
+        }
+    }
+    timeout(patience, to_peer.flush()).await.map_err(stuck)?
 }
 
 fn append(bytes: &mut Vec<u8>, frame: &[u8]) {
@@ -237,6 +252,9 @@ pub(super) async fn read_frames(mut stream: impl AsyncRead + Unpin, mut delivery
 
 #[cfg(test)]
 mod tests {
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
     use super::*;
 
     #[test]
@@ -286,6 +304,36 @@ mod tests {
         let (announce, announced) = watch::channel(true);
         let delivered = Arc::new(AtomicBool::new(false));
         (Delivery { peer: DeviceKey([1; 32]), events, announced, delivered }, taken, announce)
+    }
+
+    /// Takes so many bytes, at once, and then nothing.
+    struct Stuck {
+        takes: usize,
+    }
+
+    impl AsyncWrite for Stuck {
+        fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+            let taken = self.takes.min(bytes.len()).min(3);
+            self.takes -= taken;
+            if taken == 0 { Poll::Pending } else { Poll::Ready(Ok(taken)) }
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_takes_little_is_waited_for_and_one_that_takes_nothing_is_not() {
+        let mut slow = Stuck { takes: 100 };
+        write_moving(&mut slow, &[1; 100], Duration::from_millis(20)).await.expect("it moves");
+        let mut stuck = Stuck { takes: 99 };
+        let error = write_moving(&mut stuck, &[1; 100], Duration::from_millis(20)).await.expect_err("it does not");
+        assert_eq!((error.kind(), stuck.takes), (io::ErrorKind::TimedOut, 0));
     }
 
     #[tokio::test]

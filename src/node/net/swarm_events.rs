@@ -110,6 +110,7 @@ impl Network {
             mdns::Event::Discovered(found) => {
                 let now = instant();
                 for (peer, address) in found {
+                    self.counters.finds.add();
                     let (address, _) = split_peer(address);
                     if let Some(device) = device_of(&peer)
                         && is_dialable(&address)
@@ -139,7 +140,11 @@ impl Network {
         let own = *self.swarm.local_peer_id();
         let listening: Vec<Multiaddr> = self.swarm.listeners().cloned().collect();
         match new_mdns(own, &listening) {
-            Ok(fresh) => self.swarm.behaviour_mut().mdns = Toggle::from(Some(fresh)),
+            Ok(fresh) => {
+                self.swarm.behaviour_mut().mdns = Toggle::from(Some(fresh));
+                // What is there answers within a moment; what is not would be dialled for ever.
+                self.dialing.forget_finds();
+            }
             Err(error) => warn!(%error, "mDNS cannot start again"),
         }
     }
