@@ -224,7 +224,12 @@ impl Credit {
                 }
                 client.patch(&path(&["credits", &credit], &[]), &Value::Object(body))?
             }
-            Credit::Show { credit } => client.get(&path(&["credits", &credit], &[]))?,
+            Credit::Show { credit } => {
+                let credit = client.get(&path(&["credits", &credit], &[]))?;
+                let told = open_conflicts(context, &client, &credit)?;
+                printer.answer(&credit, |credit| format!("{}{told}", show(context, credit)));
+                return Ok(ExitCode::SUCCESS);
+            }
             Credit::History { credit } => {
                 let events = client.get(&path(&["credits", &credit, "history"], &[]))?;
                 printer.answer(&events, |events| history(context, events));
@@ -356,6 +361,25 @@ fn show(context: &Context, credit: &Value) -> String {
     ];
     let payments = if rows.is_empty() { String::new() } else { format!("\n{}", table(&head, &rows, &[1])) };
     format!("{}{payments}", card(&fields))
+}
+
+/// The credit's open conflicts: what happened, and how to look at each.
+fn open_conflicts(context: &Context, client: &Client, credit: &Value) -> Result<String, Failure> {
+    let ids = credit.get("conflicts").and_then(Value::as_array).cloned().unwrap_or_default();
+    if context.printer.json {
+        return Ok(String::new());
+    }
+    let mut lines = Vec::new();
+    for id in ids.iter().filter_map(Value::as_str) {
+        let conflict = client.get(&path(&["conflicts", id], &[]))?;
+        lines.push(format!(
+            "\n\n{} {id} (ucash conflicts show {id})\n  {}\n  {}",
+            context.printer.pick("Conflit", "Conflict"),
+            text(&conflict, "summary"),
+            text(&conflict, "todo"),
+        ));
+    }
+    Ok(lines.concat())
 }
 
 fn list(context: &Context, page: &Value) -> String {

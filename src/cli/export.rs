@@ -71,15 +71,6 @@ fn word(value: &impl ValueEnum) -> Option<String> {
 impl Export {
     pub fn run(self, context: &Context) -> Result<ExitCode, Failure> {
         let printer = context.printer;
-        if self.what == What::Conflicts {
-            return Err(Failure::new(
-                "conflicts_not_kept",
-                printer.pick(
-                    "Cette version ne tient pas encore de liste des conflits : il n'y a rien à écrire, et un fichier vide serait trompeur. Rien n'a été écrit.",
-                    "This version keeps no list of conflicts yet: there is nothing to write, and an empty file would mislead. Nothing was written.",
-                ),
-            ));
-        }
         if self.format == Format::Xlsx && self.output.is_none() && std::io::stdout().is_terminal() {
             return Err(Failure::new(
                 "binary_to_terminal",

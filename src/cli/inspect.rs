@@ -11,6 +11,7 @@ use super::client::{Client, path};
 use super::failure::Failure;
 use super::output::{items, print_line, text, try_print_line};
 use super::{Context, words};
+use crate::http::messages::conflicts::reason as reason_in_words;
 
 /// How often who watches asks again.
 const WATCH_PAUSE: Duration = Duration::from_secs(1);
@@ -133,7 +134,7 @@ fn entry_line(context: &Context, entry: &Value) -> String {
     };
     let pick = |french, english| printer.pick(french, english);
     let (kind, reason) = (text(entry, "kind"), text(entry, "reason"));
-    let (kind, reason) = (words::kind(&kind, pick), words::reason(&reason, pick));
+    let (kind, reason) = (words::kind(&kind, pick), reason_in_words(&reason, printer.language));
     let verdict = match text(entry, "verdict").as_str() {
         "counts" => String::new(),
         "waits" => format!(" [{}]", printer.pick("attend ce qui la précède", "waits for what precedes it")),

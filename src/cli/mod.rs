@@ -10,6 +10,7 @@
 
 mod backup;
 mod client;
+mod conflicts;
 mod credit;
 mod device;
 mod draft;
@@ -90,6 +91,9 @@ enum Command {
     /// Les crédits virtuels.
     #[command(subcommand)]
     Credit(credit::Credit),
+    /// Les conflits : ce que des appareils qui ne se voyaient pas ont décidé différemment.
+    #[command(subcommand)]
+    Conflicts(conflicts::Conflicts),
     /// Synchroniser maintenant avec tous les pairs joignables.
     Sync,
     /// L'état de ce nœud.
@@ -108,7 +112,7 @@ enum Command {
     Doc(inspect::Doc),
     /// Importer les données de l'ancien serveur.
     Import(import::Import),
-    /// Écrire les crédits, les paiements ou les mouvements dans un fichier JSON, CSV ou XLSX.
+    /// Écrire les crédits, les paiements, les mouvements ou les conflits dans un fichier JSON, CSV ou XLSX.
     Export(export::Export),
     /// Sauvegarder ce nœud, en marche ou non, dans un fichier.
     Backup(backup::Backup),
@@ -206,6 +210,7 @@ fn dispatch(context: &Context, command: Command) -> Result<ExitCode, Failure> {
         Command::Device(device) => device.run(context),
         Command::Sim(sim) => sim.run(context),
         Command::Credit(credit) => credit.run(context),
+        Command::Conflicts(conflicts) => conflicts.run(context),
         Command::Sync => node::sync(context),
         Command::Status => node::status(context),
         Command::Peers { watch: true } => inspect::watch_peers(context),

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::Context;
 use super::client::Client;
 use super::failure::Failure;
-use super::output::{card, items, minute, table, text};
+use super::output::{Printer, card, items, minute, table, text};
 use crate::http::Language;
 use crate::node::Rescue;
 
@@ -30,11 +30,20 @@ pub(super) fn status(context: &Context) -> Result<ExitCode, Failure> {
             (printer.pick("Écritures", "Entries"), text(status, "entries")),
             (printer.pick("Mises de côté", "Set aside"), text(status, "set_aside")),
             (printer.pick("Perdues", "Lost"), lost_entries(status)),
+            (printer.pick("Conflits ouverts", "Open conflicts"), open_conflicts(printer, status)),
             (printer.pick("Empreinte", "Digest"), text(status, "state_digest").chars().take(16).collect()),
             ("Version", text(status, "version")),
         ])
     });
     Ok(ExitCode::SUCCESS)
+}
+
+/// How many conflicts nobody dealt with, and how to see them.
+fn open_conflicts(printer: Printer, status: &serde_json::Value) -> String {
+    match status.get("conflicts_open").and_then(serde_json::Value::as_u64).unwrap_or(0) {
+        0 => "0".to_owned(),
+        some => format!("{some} ({}ucash conflicts list)", printer.pick("pour les voir : ", "to see them: ")),
+    }
 }
 
 /// How many entries a damaged store of this device has lost and nobody has brought back.

@@ -1,10 +1,10 @@
-//! What entries do, and why some are without effect, in words. It names; it explains nothing away: what has no word here
+//! What entries do, in words. It names; it explains nothing away: what has no word here
 //! is shown by the interface's own.
 
 /// A word of the interface, in French, in English.
 type Word = (&'static str, &'static str, &'static str);
 
-const KINDS: [Word; 26] = [
+const KINDS: [Word; 30] = [
     ("found", "fonde le réseau", "founds the network"),
     ("add_shop", "ajoute une agence", "adds a shop"),
     ("certify", "admet un appareil", "admits a device"),
@@ -29,21 +29,12 @@ const KINDS: [Word; 26] = [
     ("reverse_payment", "annule un paiement", "reverses a payment"),
     ("cancel", "annule le crédit", "cancels the credit"),
     ("return", "rend une part", "returns a share"),
+    ("give_back", "rend de l'argent reçu", "gives received money back"),
+    ("reinstate", "rétablit le crédit", "reinstates the credit"),
+    ("renumber", "change la référence", "changes the reference"),
+    ("resolve", "traite un conflit", "deals with a conflict"),
     ("edit", "corrige des coordonnées", "edits contact details"),
     ("unreadable", "illisible", "unreadable"),
-];
-
-const REASONS: [Word; 10] = [
-    ("body", "n'a pas la forme d'une écriture", "is not formed as an entry"),
-    ("scope", "touche un document d'un autre journal", "changes a document of another log's scope"),
-    ("right", "cet appareil n'a pas le droit d'écrire là", "this device has no right to write there"),
-    ("shape", "son changement n'est pas l'un des nôtres", "its change is not one of ours"),
-    ("actor", "son acteur n'est pas celui de son journal", "its actor is not its log's"),
-    ("time", "son changement porte une autre heure", "its change bears another time"),
-    ("place", "son changement n'est pas à sa place", "its change does not belong where it says"),
-    ("field", "un champ est hors limites", "a field is out of bounds"),
-    ("id", "son identifiant n'est pas le sien", "its id is not bound to it"),
-    ("registry", "le registre la refuse", "the registry refuses it"),
 ];
 
 fn word<'a>(words: &[Word], name: &'a str, pick: impl Fn(&'static str, &'static str) -> &'static str) -> &'a str {
@@ -53,9 +44,4 @@ fn word<'a>(words: &[Word], name: &'a str, pick: impl Fn(&'static str, &'static 
 /// What an entry of that kind does.
 pub(super) fn kind(name: &str, pick: impl Fn(&'static str, &'static str) -> &'static str) -> &str {
     word(&KINDS, name, pick)
-}
-
-/// Why an entry is set aside.
-pub(super) fn reason(name: &str, pick: impl Fn(&'static str, &'static str) -> &'static str) -> &str {
-    word(&REASONS, name, pick)
 }

@@ -22,7 +22,7 @@ pub(super) fn clashes(history: &History<'_>, counts: &impl Fn(&Stamped) -> bool)
             .collect();
         found.extend(joined(history, &writers).into_iter().map(|sides| Clash { over, sides }));
     }
-    found.sort_by(|left, right| (left.over, first(left)).cmp(&(right.over, first(right))));
+    found.sort_by_key(|clash| (clash.over, first(clash)));
     found
 }
 

@@ -194,16 +194,17 @@ impl Book {
             let value = SideValue::Credit { id: credit.id, shown: self.shown_reference(credit), amount: credit.amount };
             side_of(&credit.origin, credit.agent.clone(), value)
         });
-        let still = credits.iter().filter(|credit| credit.reference == *reference).count();
+        let bearing: Vec<&Credit> = credits.iter().copied().filter(|credit| credit.reference == *reference).collect();
         Some(Conflict {
             id,
             kind,
             shop,
-            credit: credits.last().map(|credit| credit.id),
+            // The one to renumber: the latest that still bears it.
+            credit: bearing.last().or(credits.last()).map(|credit| credit.id),
             sim: None,
             over: Some(ClashOver::Reference),
             sides: sides.collect(),
-            outcome: if still > 1 { Outcome::Suffixed } else { Outcome::Renumbered },
+            outcome: if bearing.len() > 1 { Outcome::Suffixed } else { Outcome::Renumbered },
         })
     }
 }

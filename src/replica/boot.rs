@@ -214,6 +214,7 @@ impl<S: Store> Replica<S> {
             pending: std::collections::BTreeMap::new(),
             outputs: Vec::new(),
             company: crate::replica::changes::Told::new(),
+            known: crate::replica::changes::Known::new(),
             failed: None,
             unsynced: false,
             own: SetDigest::default(),

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{CreditId, DeviceKey, DocumentId, ShopId, SimNumber};
+use crate::model::{Conflict, ConflictId, CreditId, DeviceKey, DocumentId, Origin, ShopId, SimNumber};
 use crate::replica::Replica;
 use crate::store::Store;
 
@@ -26,6 +26,13 @@ pub enum Change {
         /// Which.
         sim: SimNumber,
     },
+    /// A conflict: it came up, changed, was dealt with, or is none any more.
+    Conflict {
+        /// The shop that it concerns; 0 is the register.
+        shop: ShopId,
+        /// Which.
+        id: ConflictId,
+    },
     /// A device came, or went.
     Peer {
         /// Which.
@@ -43,6 +50,9 @@ pub enum Change {
         shop: Option<ShopId>,
     },
 }
+
+/// The conflicts as they were when changes were last looked for, each with who dealt with it.
+pub(super) type Known = BTreeMap<ConflictId, (Conflict, Option<Origin>)>;
 
 /// What was last told of a device in contact: its shop, and whether it holds the same.
 pub(super) type Told = BTreeMap<DeviceKey, (Option<ShopId>, bool)>;
@@ -70,6 +80,31 @@ impl<S: Store> Replica<S> {
                 DocumentId::Registry => {}
             }
         }
+        changes
+    }
+
+    /// The conflicts as they are, each with who dealt with it.
+    pub(super) fn known_conflicts(&self) -> Known {
+        let origin = |id: &ConflictId| self.fold.book.resolution(id).map(|(origin, _)| *origin);
+        self.conflicts().into_iter().map(|(id, conflict)| (id, (conflict, origin(&id)))).collect()
+    }
+
+    /// Which conflicts look different than when this was last asked. To be asked before the touched are taken.
+    pub(super) fn changed_conflicts(&mut self) -> BTreeSet<Change> {
+        let touched = &self.fold.touched;
+        if touched.documents.is_empty() && touched.movements.is_empty() && touched.verdicts.is_empty() {
+            return BTreeSet::new();
+        }
+        let now = self.known_conflicts();
+        let before = std::mem::take(&mut self.known);
+        let fresh = now.iter().filter(|(id, found)| before.get(id) != Some(found));
+        let gone = before.iter().filter(|(id, _)| !now.contains_key(id));
+        let change = |(id, (conflict, _)): (&ConflictId, &(Conflict, Option<Origin>))| Change::Conflict {
+            shop: conflict.shop,
+            id: *id,
+        };
+        let changes = fresh.chain(gone).map(change).collect();
+        self.known = now;
         changes
     }
 

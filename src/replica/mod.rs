@@ -228,6 +228,8 @@ pub struct Replica<S> {
     outputs: Vec<Output>,
     /// Who was there when it was last told.
     company: changes::Told,
+    /// The conflicts when they were last looked at.
+    known: changes::Known,
     failed: Option<Refusal>,
     /// A batch was applied that no sync has made durable.
     unsynced: bool,
@@ -462,7 +464,8 @@ impl<S: Store> Replica<S> {
         self.write_own(&mut batch)?;
         let (device, authority) = (self.identity.key.clone(), self.identity.authority_key.clone());
         let fresh = self.logs.write(&mut batch, |log| sign_with(log, &device, authority.as_ref()));
-        let changes = self.changed_books();
+        let mut changes = self.changed_books();
+        changes.extend(self.changed_conflicts());
         self.write_touched(&mut batch)?;
         let books = self.fold.book.digest();
         if self.books != Some(books) {

@@ -72,6 +72,7 @@ impl<S: Store> Replica<S> {
             replica.rebuild()?;
         }
         replica.recall_clock()?;
+        replica.known = replica.known_conflicts();
         Ok(replica)
     }
 

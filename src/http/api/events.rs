@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! id: 9f3c52d01be04a77-18        the run of this node, and the number of the change in it
-//! event: credit                  credit, balance, peer, sync; conflict has its place here; resync: look at all anew
+//! event: credit                  credit, balance, conflict, peer, sync; resync: look at all anew
 //! data: {"id":"cr_...","shop_id":1}
 //! ```
 //!
@@ -31,6 +31,7 @@ use crate::http::problem::ApiError;
 use crate::http::routes::Routes;
 use crate::http::serve::{Stopping, Times};
 use crate::http::state::ApiState;
+use crate::model::ShopId;
 use crate::node::Changes;
 use crate::replica::Change;
 
@@ -153,7 +154,9 @@ fn event_text(changes: &Changes, number: u64, event: &str, data: &Value) -> Stri
 
 fn may_see(identity: &Identity, change: &Change) -> bool {
     match change {
-        Change::Credit { shop, .. } | Change::Balance { shop, .. } => identity.may_see(*shop),
+        Change::Credit { shop, .. } | Change::Balance { shop, .. } | Change::Conflict { shop, .. } => {
+            identity.may_see(*shop)
+        }
         Change::Peer { shop, .. } | Change::Synced { shop, .. } => shop.is_none_or(|shop| identity.may_see(shop)),
     }
 }
@@ -162,6 +165,10 @@ fn shown(change: &Change) -> (&'static str, Value) {
     match change {
         Change::Credit { shop, id } => ("credit", json!({ "id": id, "shop_id": shop })),
         Change::Balance { shop, sim } => ("balance", json!({ "sim": sim, "shop_id": shop })),
+        Change::Conflict { shop, id } => {
+            let shop = (*shop != ShopId(0)).then_some(shop);
+            ("conflict", json!({ "id": id, "shop_id": shop }))
+        }
         Change::Peer { device, shop, connected } => {
             ("peer", json!({ "device_key": device.to_text(), "shop_id": shop, "connected": connected }))
         }

@@ -3,8 +3,8 @@
 use axum::extract::{Extension, State};
 use axum::response::Response;
 
-use super::credits;
 use super::scope;
+use super::{conflicts, credits};
 use crate::http::auth::{Access, Identity};
 use crate::http::export::{self, Format, Look, MovementFilter, Rows, Separator, What};
 use crate::http::messages::Language;
@@ -23,6 +23,8 @@ pub(super) fn add(routes: Routes) -> Routes {
         .query("separator", kinds::words(&Separator::WORDS))
         .query("lang", kinds::words(&LANGUAGES))
         .query("shop", kinds::shop("Of this shop."))
+        .query("kind", kinds::text("Conflicts only: of that kind."))
+        .query("handled", kinds::flag("Conflicts only: dealt with, or not."))
         .query("sim", kinds::sim())
         .query("status", kinds::text("Credits only: of that status."))
         .query("currency", kinds::currency())
@@ -40,7 +42,8 @@ pub(super) fn add(routes: Routes) -> Routes {
 }
 
 /// `?format=json|csv|xlsx&separator=comma|semicolon|tab&lang=fr|en` and the filters of the list: those of `credits`
-/// (for payments, `from` and `to` mean when they were made), `shop`, `sim`, `currency`, `from`, `to` for movements.
+/// (for payments, `from` and `to` mean when they were made), `shop`, `sim`, `currency`, `from`, `to` for movements,
+/// `shop`, `kind`, `handled` for conflicts.
 async fn export(
     State(state): State<ApiState>,
     Extension(language): Extension<Language>,
@@ -66,6 +69,11 @@ async fn export(
             let filter = credits::filter(&parameters, &identity, zone)?;
             parameters.finish()?;
             Rows::of_credits(state.clone(), identity, what, filter)
+        }
+        What::Conflicts => {
+            let filter = conflicts::filter(&parameters, &identity)?;
+            parameters.finish()?;
+            Rows::of_conflicts(state.clone(), identity, filter, look.language)
         }
         What::Movements => {
             let filter = MovementFilter {

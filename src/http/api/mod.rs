@@ -2,6 +2,7 @@
 //! data a token may touch is decided by `scope`, everything else by the rules behind the node.
 
 mod backups;
+mod conflicts;
 mod credits;
 mod devices;
 mod events;
@@ -32,7 +33,7 @@ pub(super) fn routes(state: ApiState) -> Routes {
     let routes = health::add(node::add(Routes::new(state)));
     let routes = devices::add(shops::add(routes));
     let routes = movements::add(shares::add(sims::add(routes)));
-    let routes = payments::add(credits::add(routes));
+    let routes = conflicts::add(payments::add(credits::add(routes)));
     let routes = backups::add(exports::add(imports::add(events::add(routes))));
     tokens::add(logs::add(routes))
 }

@@ -68,6 +68,7 @@ pub(in crate::http) fn of_what(what: What) -> &'static [Column] {
         What::Credits => &CREDITS,
         What::Payments => &PAYMENTS,
         What::Movements => &MOVEMENTS,
+        What::Conflicts => &CONFLICTS,
     }
 }
 
@@ -136,4 +137,22 @@ const MOVEMENTS: [Column; 20] = [
     column("agent", "Agent", "Agent", "/agent", Kind::Text),
     column("device", "Appareil", "Device", "/device", Kind::Text),
     column("id", "Id", "Id", "/id", Kind::Text),
+];
+
+const CONFLICTS: [Column; 15] = [
+    column("kind", "Type", "Kind", "/kind", Kind::Text),
+    column("shop_id", "Agence", "Shop", "/shop_id", Kind::Whole),
+    column("credit_reference", "Référence du crédit", "Credit's reference", "/credit/reference", Kind::Text),
+    column("sim", "SIM", "SIM", "/sim", Kind::Text),
+    column("summary", "Ce qui s'est passé", "What happened", "/summary", Kind::Text),
+    column("decision", "Décision", "Decision", "/decision", Kind::Text),
+    column("rule", "Règle", "Rule", "/rule", Kind::Text),
+    column("todo", "À faire", "To do", "/todo", Kind::Text),
+    column("handled_at", "Traité le", "Handled at", "/handled/at", Kind::Time),
+    column("handled_decision", "Traité comme", "Handled as", "/handled/decision", Kind::Text),
+    column("handled_why", "Pourquoi", "Why", "/handled/why", Kind::Text),
+    column("handled_agent", "Traité par", "Handled by", "/handled/agent", Kind::Text),
+    column("handled_device", "Sur l'appareil", "On device", "/handled/device", Kind::Text),
+    column("id", "Id", "Id", "/id", Kind::Text),
+    column("credit_id", "Id du crédit", "Credit's id", "/credit/id", Kind::Text),
 ];

@@ -38,12 +38,17 @@ pub(super) enum What {
     Credits,
     Payments,
     Movements,
+    Conflicts,
 }
 
 impl What {
     /// Their words in the address.
-    pub const WORDS: [(&'static str, What); 3] =
-        [("credits", What::Credits), ("payments", What::Payments), ("movements", What::Movements)];
+    pub const WORDS: [(&'static str, What); 4] = [
+        ("credits", What::Credits),
+        ("payments", What::Payments),
+        ("movements", What::Movements),
+        ("conflicts", What::Conflicts),
+    ];
 
     fn word(self) -> &'static str {
         What::WORDS.iter().find(|(_, what)| *what == self).map_or("", |(word, _)| word)

@@ -6,13 +6,15 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::What;
+use crate::http::Language;
 use crate::http::auth::Identity;
+use crate::http::messages::conflicts::conflict;
 use crate::http::problem::ApiError;
 use crate::http::state::ApiState;
 use crate::ledger::CreditFilter;
 use crate::model::{ShopId, SimNumber, Timestamp};
 use crate::money::Currency;
-use crate::replica::{Answer, CreditView, MovementView, Query};
+use crate::replica::{Answer, ConflictFilter, CreditView, MovementView, Query};
 
 /// Items asked for at once: others are answered in between, and a page is far below a megabyte.
 const PAGE_ITEMS: usize = 500;
@@ -42,6 +44,8 @@ enum Source {
     Payments(Box<CreditFilter>, Option<Timestamp>, Option<Timestamp>),
     /// Of these SIMs one after the other, the first from that place on.
     Movements(Box<MovementFilter>, VecDeque<SimNumber>, Option<String>),
+    /// Told in that language.
+    Conflicts(Box<ConflictFilter>, Language),
     Ended,
 }
 
@@ -76,6 +80,12 @@ impl Rows {
         Ok(Rows { state, identity, source: Source::Movements(Box::new(filter), sims, None) })
     }
 
+    /// The conflicts that a list with this filter shows.
+    pub fn of_conflicts(state: ApiState, identity: Identity, filter: ConflictFilter, language: Language) -> Rows {
+        let filter = ConflictFilter { limit: PAGE_ITEMS, after: None, ..filter };
+        Rows { state, identity, source: Source::Conflicts(Box::new(filter), language) }
+    }
+
     /// The next items, perhaps none of a page; `None` after the last page.
     pub async fn next(&mut self) -> Result<Option<Vec<Value>>, ApiError> {
         match std::mem::replace(&mut self.source, Source::Ended) {
@@ -90,6 +100,18 @@ impl Rows {
                 self.source = next.map_or(Source::Ended, |filter| Source::Payments(Box::new(filter), from, to));
                 let payments = credits.iter().flat_map(payments_of);
                 Ok(Some(payments.filter(|payment| is_within(payment, from, to)).collect()))
+            }
+            Source::Conflicts(filter, language) => {
+                let page = match self.state.node().query(Query::Conflicts((*filter).clone())).await? {
+                    Answer::Conflicts(page) => page,
+                    _ => return Err(ApiError::Internal),
+                };
+                let seen = page.items.iter().filter(|view| self.identity.may_see(view.conflict.shop));
+                let items = seen.map(|view| as_shown(&conflict(view, language))).collect::<Result<_, _>>()?;
+                self.source = page.next.map_or(Source::Ended, |after| {
+                    Source::Conflicts(Box::new(ConflictFilter { after: Some(after), ..*filter }), language)
+                });
+                Ok(Some(items))
             }
             Source::Movements(filter, mut sims, after) => {
                 let Some(sim) = sims.front().cloned() else { return Ok(None) };

@@ -119,6 +119,8 @@ fn begin<'a>(
         (What::Payments, Language::English) => "Payments",
         (What::Movements, Language::French) => "Mouvements",
         (What::Movements, Language::English) => "Movements",
+        (What::Conflicts, Language::French) => "Conflits",
+        (What::Conflicts, Language::English) => "Conflicts",
     };
     let sheet = workbook.add_worksheet_with_constant_memory()?;
     sheet.set_name(if number == 1 { name.to_owned() } else { format!("{name} {number}") })?;

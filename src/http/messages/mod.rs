@@ -3,6 +3,7 @@
 //!
 //! Amounts are written as the decimal strings of the interface, so that what is read aloud can be found again.
 
+pub mod conflicts;
 mod english;
 mod face;
 mod facts;

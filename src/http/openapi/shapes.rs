@@ -6,7 +6,9 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use crate::membership::{ReadScope, Role};
-use crate::model::{BeneficiaryKind, CreditId, CreditStatus, MovementId, PaymentId, PaymentMode, ShopId};
+use crate::model::{
+    BeneficiaryKind, ConflictId, ConflictKind, CreditId, CreditStatus, MovementId, PaymentId, PaymentMode, ShopId,
+};
 use crate::money::Currency;
 
 macro_rules! shape {
@@ -37,9 +39,11 @@ fn id(prefix: &str) -> Schema {
 
 shape!(ShopId, "ShopId", json_schema!({ "type": "integer", "minimum": 1, "maximum": u32::MAX }));
 shape!(CreditId, "CreditId", id("cr"));
+shape!(ConflictId, "ConflictId", id("cf"));
 shape!(PaymentId, "PaymentId", id("pm"));
 shape!(MovementId, "MovementId", id("mv"));
 shape!(Currency, "Currency", words(Currency::ALL.map(Currency::code)));
+shape!(ConflictKind, "ConflictKind", words(ConflictKind::ALL.iter().map(|kind| kind.word())));
 shape!(CreditStatus, "CreditStatus", words(CreditStatus::ALL.iter().map(|status| status.word())));
 shape!(PaymentMode, "PaymentMode", words(PaymentMode::ALL.iter().map(|mode| mode.word())));
 shape!(BeneficiaryKind, "BeneficiaryKind", words(BeneficiaryKind::ALL.iter().map(|kind| kind.word())));
