@@ -149,7 +149,8 @@ fn key_of(register: Register) -> &'static str {
         Register::Contact(ContactField::Address) => "address",
         Register::Contact(ContactField::DueAt) => "due_at",
         Register::Contact(ContactField::Notes) => "notes",
-        Register::DeviceName(_) | Register::Town => panic!("no register of a credit"),
+        Register::Reference => "reference",
+        Register::GivenBack(_) | Register::DeviceName(_) | Register::Town => panic!("no register of a credit"),
     }
 }
 

@@ -15,9 +15,10 @@ use tokio::sync::mpsc;
 use tower::ServiceExt;
 use ucash::http::{ApiSettings, ApiState, router};
 use ucash::ledger::Refusal;
-use ucash::model::Timestamp;
+use ucash::model::{Conflict, ConflictId, ConflictKind, Outcome, ShopId, Timestamp};
+use ucash::money::{Amount, Currency};
 use ucash::node::{Look, NodeHandle, Request, SyncReport};
-use ucash::replica::{Answer, Command, Query, RowOutcome};
+use ucash::replica::{Answer, Command, ConflictView, Page, Query, RowOutcome};
 
 pub const LOCAL_CREDENTIAL: &str = "local-secret";
 pub const SIM_1: &str = "+243000001";
@@ -255,6 +256,7 @@ fn obey(command: Command, local: &mut BTreeMap<String, Vec<u8>>) -> Result<Answe
         | Command::ReversePayment { credit: key, .. }
         | Command::Cancel { credit: key, .. }
         | Command::Edit { credit: key, .. } => find(&key)?,
+        Command::Resolve { conflict: key, .. } => Answer::Conflict(Box::new(find_conflict(&key)?)),
         Command::Invite { .. } => Answer::Invitation(view(
             json!({"invitation": "ucash1x", "shop_id": 1, "role": "device", "expires_at": "2026-10-01T00:15:00.000Z"}),
         )),
@@ -290,6 +292,12 @@ fn look(query: Query, local: &BTreeMap<String, Vec<u8>>) -> Result<Answer, Refus
             let shop = if sim.as_str() == SIM_1 { 1 } else { 2 };
             Answer::Movements(view(json!({"items": [movement(shop)], "next": null})))
         }
+        Query::Conflicts(filter) => {
+            let all = [conflict(1), conflict(2)].into_iter();
+            let items = all.filter(|one| filter.shop.is_none_or(|shop| shop == one.conflict.shop)).collect();
+            Answer::Conflicts(Page { items, next: None })
+        }
+        Query::Conflict { key } => Answer::Conflict(Box::new(find_conflict(&key)?)),
         Query::Statistics(_) => Answer::Statistics(BTreeMap::new()),
         Query::Local { prefix } => {
             let found = local.iter().filter(|(key, _)| key.starts_with(&prefix));
@@ -383,4 +391,30 @@ fn status() -> Value {
         "pending_count": 0, "peers": [peer(1), peer(2)], "clock_offset_ms": null, "conflicts_open": 0, "entries": 1,
         "set_aside": 0, "waiting": 0, "credits": 2, "state_digest": "d", "shop_digests": {"1": "a", "2": "b"},
         "version": "0", "now": "2026-01-01T00:00:00.000Z"})
+}
+
+/// A conflict of that shop: more was received than was owed.
+pub fn conflict(shop: u32) -> ConflictView {
+    let conflict = Conflict {
+        id: ConflictId([u8::try_from(shop).expect("a small number"); 10]),
+        kind: ConflictKind::Overpaid,
+        shop: ShopId(shop),
+        credit: None,
+        sim: None,
+        over: None,
+        sides: Vec::new(),
+        outcome: Outcome::Overpaid(Amount::parse("5.00", Currency::Usd).expect("an amount")),
+    };
+    ConflictView {
+        conflict,
+        devices: Vec::new(),
+        credit: None,
+        decisions: vec!["handled".to_owned(), "give_back".to_owned()],
+        handled: None,
+    }
+}
+
+fn find_conflict(key: &str) -> Result<ConflictView, Refusal> {
+    let found = [conflict(1), conflict(2)].into_iter().find(|one| one.conflict.id.to_string() == key);
+    found.ok_or_else(|| Refusal::UnknownConflict { key: key.to_owned() })
 }
