@@ -106,6 +106,8 @@ mod tidy;
 #[cfg(feature = "node")]
 mod tokens;
 #[cfg(feature = "node")]
+mod told_conflicts;
+#[cfg(feature = "node")]
 mod totals;
 #[cfg(feature = "node")]
 mod upgrade;

@@ -27,14 +27,14 @@ pub(super) fn summary(view: &ConflictView) -> String {
             format!("A share of the SIM {} is below zero: more was spent than it held. {sides}.", sim(view))
         }
         ConflictKind::SameReference => {
-            format!("{count} credits were given the same reference, on devices that did not see each other. {sides}.")
+            format!("The same reference was given to {count} credits, by devices that did not see each other. {sides}.")
         }
         ConflictKind::ConcurrentEdit => format!(
             "{credit}: devices that did not see each other gave different values for {}. {sides}.",
             conflict.over.map_or("a field", over)
         ),
         ConflictKind::PossibleDuplicate => format!(
-            "{count} captures of the SIM {} bear the same reference of the operator: perhaps they are one operation, \
+            "The same reference of the operator stands on {count} captures of the SIM {}: perhaps they are one operation, \
              recorded more than once. {sides}.",
             sim(view)
         ),

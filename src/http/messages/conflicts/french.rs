@@ -27,14 +27,16 @@ pub(super) fn summary(view: &ConflictView) -> String {
             format!("Une part de la SIM {} est sous zéro : il en a été dépensé plus qu'elle. {sides}.", sim(view))
         }
         ConflictKind::SameReference => {
-            format!("{count} crédits ont reçu la même référence, sur des appareils qui ne se voyaient pas. {sides}.")
+            format!(
+                "La même référence a été donnée à {count} crédits, par des appareils qui ne se voyaient pas. {sides}."
+            )
         }
         ConflictKind::ConcurrentEdit => format!(
             "{credit} : des appareils qui ne se voyaient pas ont donné des valeurs différentes pour {}. {sides}.",
             conflict.over.map_or("un champ", over)
         ),
         ConflictKind::PossibleDuplicate => format!(
-            "{count} captures de la SIM {} portent la même référence de l'opérateur : c'est peut-être une seule \
+            "La même référence de l'opérateur est notée sur {count} captures de la SIM {} : c'est peut-être une seule \
              opération, notée plusieurs fois. {sides}.",
             sim(view)
         ),
