@@ -15,6 +15,8 @@ mod boot;
 mod closings;
 #[cfg(feature = "node")]
 mod conflicts;
+#[cfg(feature = "node")]
+mod conflicts_cli;
 mod copies;
 mod damage;
 mod data_directory;
