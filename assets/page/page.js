@@ -31,6 +31,30 @@ const TEXTS = {
   pending_many: ["{n} opérations en attente, sur cet appareil seulement", "{n} operations pending, on this device only"],
   conflicts_one: ["1 conflit à examiner", "1 conflict to look at"],
   conflicts_many: ["{n} conflits à examiner", "{n} conflicts to look at"],
+  conflicts: ["Conflits", "Conflicts"],
+  conflicts_why: ["Des appareils qui ne se voyaient pas ont fait des choses qui ne vont pas ensemble. Chaque conflit dit ce qui a été décidé et ce qui reste à faire.", "Devices that did not see each other did things that do not go together. Each conflict says what was decided and what is left to do."],
+  no_conflicts: ["Aucun conflit à examiner.", "No conflict to look at."],
+  more_conflicts: ["Il y en a d'autres : ils viennent quand ceux-ci sont traités.", "There are more: they come as these are dealt with."],
+  conflicts_back: ["Tous les conflits", "All conflicts"],
+  conflict: ["Conflit", "Conflict"],
+  conflict_decision: ["Décidé", "Decided"],
+  conflict_rule: ["Règle", "Rule"],
+  conflict_todo: ["À faire", "To do"],
+  conflict_credit: ["Crédit", "Credit"],
+  conflict_handled: ["Traité", "Dealt with"],
+  conflict_sides: ["Qui a fait quoi", "Who did what"],
+  decide_title: ["Traiter ce conflit", "Deal with this conflict"],
+  decide_what: ["Décision", "Decision"],
+  decide_side: ["Valeur à prendre", "Value to take"],
+  decide_send: ["Enregistrer la décision", "Record the decision"],
+  decide_handled: ["C'est vu et réglé", "Seen and settled"],
+  decide_give_back: ["L'argent de trop est rendu", "The extra money is given back"],
+  decide_reinstate: ["Rétablir le crédit", "Reinstate the credit"],
+  decide_cancel: ["Annuler le crédit", "Cancel the credit"],
+  decide_renumber: ["Donner un autre numéro au crédit", "Give the credit another number"],
+  decide_take: ["Prendre une autre valeur", "Take another value"],
+  new_reference: ["Nouvelle référence", "New reference"],
+  decided_ok: ["Décision enregistrée.", "Decision recorded."],
   ago: ["il y a {since}", "{since} ago"],
   access_title: ["Accès", "Access"],
   access_why: ["Cette page est ouverte depuis une autre machine : il faut un jeton d'accès de ce nœud.", "This page is open on another machine: an access token of this node is needed."],
@@ -115,6 +139,9 @@ const TEXTS = {
   event_pay: ["Paiement", "Payment"],
   event_reverse_payment: ["Paiement contre-passé", "Payment reversed"],
   event_cancel: ["Annulation", "Cancellation"],
+  event_give_back: ["Argent rendu", "Money given back"],
+  event_reinstate: ["Crédit rétabli", "Credit reinstated"],
+  event_renumber: ["Nouvelle référence", "New reference"],
   event_edit: ["Modification", "Edit"],
   event_other: ["Autre opération", "Other operation"],
   cancel_title: ["Annuler ce crédit…", "Cancel this credit…"],
@@ -138,12 +165,15 @@ const READ_MS = 10000;
 const WRITE_MS = 40000;
 const PAGE_ITEMS = 50;
 const PAGE_ITEMS_MAX = 1000;
-const FORMS = { grant: "granted_ok", pay: "paid_ok", cancel: "cancelled_ok", ask: "asked_ok" };
+const FORMS = { grant: "granted_ok", pay: "paid_ok", cancel: "cancelled_ok", ask: "asked_ok", decide: "decided_ok" };
 
 const byId = (id) => document.getElementById(id);
 const filters = byId("filters");
-const forms = { grant: byId("grant"), pay: byId("pay"), cancel: byId("cancel"), ask: byId("ask") };
-const dialogs = { grant: byId("grant-dialog"), shares: byId("shares-dialog"), card: byId("card-dialog") };
+const forms = { grant: byId("grant"), pay: byId("pay"), cancel: byId("cancel"), ask: byId("ask"), decide: byId("decide") };
+const dialogs = {
+  grant: byId("grant-dialog"), shares: byId("shares-dialog"), card: byId("card-dialog"),
+  inbox: byId("inbox-dialog"), conflict: byId("conflict-dialog"),
+};
 
 let lang = stored(localStorage, "ucash.lang") === "en" ? "en" : "fr";
 let status = null;
@@ -158,6 +188,8 @@ let next = null;
 let listing = 0;
 let card = null;
 let shares = null;
+let inbox = null;
+let conflict = null;
 /** Whether the form to grant a credit is to be taken up again once a share has come. */
 let resume = false;
 let notice = null;
@@ -522,14 +554,17 @@ function showStatus() {
   const open = status.conflicts_open;
   byId("conflicts").hidden = open === 0;
   byId("conflicts").dataset.state = "bad";
-  setText(byId("conflicts"), counted("conflicts_one", "conflicts_many", open));
+  setText(byId("conflicts").firstElementChild, counted("conflicts_one", "conflicts_many", open));
 }
 
 /** Loads everything on screen again. What fails is tried again with the next status. */
 async function refresh() {
   const digest = status?.state_digest ?? "";
   try {
-    await Promise.all([loadSims(), loadCredits(true), card && loadCard(card.id), shares && loadShares(shares.sim)]);
+    await Promise.all([
+      loadSims(), loadCredits(true), card && loadCard(card.id), shares && loadShares(shares.sim),
+      inbox && loadInbox(), conflict && loadConflict(conflict.id),
+    ]);
     shown = digest;
   } catch (error) {
     shown = "";
@@ -719,8 +754,11 @@ async function attempt(action) {
 async function loadCard(id) {
   const path = `credits/${encodeURIComponent(id)}`;
   const [credit, history] = await Promise.all([ask(path), ask(`${path}/history`)]);
+  // One that went since then is not told of.
+  const told = await Promise.allSettled(credit.conflicts.map((one) => ask(`conflicts/${encodeURIComponent(one)}`)));
+  const open = told.filter((one) => one.value).map((one) => one.value);
   if (location.hash !== `#${id}`) return;
-  card = { id, credit, history: history.items };
+  card = { id, credit, history: history.items, conflicts: open };
   showCard();
   if (!dialogs.card.open) dialogs.card.showModal();
 }
@@ -749,6 +787,7 @@ function showCard() {
   ].filter(([, value]) => value).flatMap(([key, value]) => [element("dt", t(key)), element("dd", value)]);
   byId("card-facts").replaceChildren(badge(credit.status), holding("div", sums, "big"), holding("dl", facts));
 
+  byId("card-conflicts").replaceChildren(...card.conflicts.map(conflictItem));
   byId("card-payments").replaceChildren(...credit.payments.map((payment) => {
     const about = [word("mode_", payment.mode), payment.reference, moment(payment.at), who(payment)];
     return holding("li", [
@@ -793,6 +832,76 @@ function eventDetails(event, credit) {
   return [details.why];
 }
 
+// ---- Conflicts ----
+
+function conflictItem(one) {
+  const link = holding("a", [element("span", one.summary), element("span", one.todo, "name")]);
+  link.href = `#${one.id}`;
+  return holding("li", [link]);
+}
+
+async function loadInbox() {
+  const query = shopQuery();
+  query.set("handled", "false");
+  query.set("limit", String(PAGE_ITEMS));
+  const page = await ask(`conflicts?${query}`);
+  if (location.hash !== "#conflicts") return;
+  inbox = page;
+  byId("inbox").replaceChildren(...inbox.items.map(conflictItem));
+  byId("no-conflicts").hidden = inbox.items.length > 0;
+  byId("more-conflicts").hidden = !inbox.next;
+  if (!dialogs.inbox.open) dialogs.inbox.showModal();
+}
+
+async function loadConflict(id) {
+  const found = await ask(`conflicts/${encodeURIComponent(id)}`);
+  if (location.hash !== `#${id}`) return;
+  conflict = found;
+  showConflict();
+  if (!dialogs.conflict.open) dialogs.conflict.showModal();
+}
+
+function showConflict() {
+  const { credit, handled } = conflict;
+  const link = credit && element("a", credit.reference);
+  if (link) link.href = `#${credit.id}`;
+  const settled = handled && [word("decide_", handled.decision.split("=")[0]), handled.why, moment(handled.at), who(handled)];
+  const facts = [
+    ["conflict_credit", link],
+    ["sim", conflict.sim],
+    ["conflict_decision", conflict.decision],
+    ["conflict_rule", conflict.rule],
+    ["conflict_todo", conflict.todo],
+    ["conflict_handled", settled && settled.join(" · ")],
+  ].filter(([, value]) => value).flatMap(([key, value]) => {
+    return [element("dt", t(key)), value === link ? holding("dd", [link]) : element("dd", value)];
+  });
+  byId("conflict-facts").replaceChildren(element("p", conflict.summary), holding("dl", facts));
+  byId("conflict-sides").replaceChildren(...conflict.sides.map((side) => holding("li", [
+    element("p", side.value),
+    element("p", [side.at && moment(side.at), who(side)].filter(Boolean).join(" · "), "soft"),
+  ])));
+  const form = forms.decide;
+  form.hidden = handled !== null;
+  fillChoice(form.elements.decision, conflict.decisions.map((name) => [name, word("decide_", name)]));
+  fillChoice(form.elements.side, conflict.sides.map((side, index) => [String(index + 1), `${who(side)} : ${side.value}`]));
+  // What a cashier has typed is not overwritten by news of the conflict.
+  if (form.dataset.for !== conflict.id) {
+    form.dataset.for = conflict.id;
+    fillAgents();
+  }
+  showDecision();
+}
+
+/** What belongs to a decision is asked for with it, and sent only then. */
+function showDecision() {
+  const { decision, reference, side } = forms.decide.elements;
+  for (const [field, name] of [[reference, "renumber"], [side, "take"]]) {
+    field.disabled = decision.value !== name;
+    field.closest("label").hidden = field.disabled;
+  }
+}
+
 // ---- Going about ----
 
 /** What the address names is open: a credit, the form to grant one, or neither. */
@@ -804,9 +913,14 @@ function go() {
   showNotice();
   if (name !== "grant" && dialogs.grant.open) dialogs.grant.close();
   if (name === card?.id && dialogs.card.open) return;
-  for (const dialog of [dialogs.card, dialogs.shares]) if (dialog.open) dialog.close();
+  if (name === conflict?.id && dialogs.conflict.open) return;
+  for (const dialog of [dialogs.card, dialogs.shares, dialogs.inbox, dialogs.conflict]) if (dialog.open) dialog.close();
   card = null;
   shares = null;
+  inbox = null;
+  conflict = null;
+  forms.decide.reset();
+  forms.decide.dataset.for = "";
   forms.pay.reset();
   forms.cancel.reset();
   forms.pay.dataset.for = "";
@@ -816,6 +930,8 @@ function go() {
   if (!asksForShare && name !== "grant") resume = false;
   if (name === "grant") openGrant();
   else if (asksForShare) attempt(() => loadShares(name.slice("shares/".length)));
+  else if (name === "conflicts") attempt(loadInbox);
+  else if (name.startsWith("cf_")) attempt(() => loadConflict(name));
   else if (name.startsWith("cr_")) attempt(() => loadCard(name));
 }
 
@@ -875,6 +991,7 @@ function showTexts() {
   if (shown) showCredits();
   if (card) showCard();
   if (shares) showShares();
+  if (conflict) showConflict();
   showNotice();
 }
 
@@ -884,6 +1001,8 @@ function begin() {
     store(localStorage, "ucash.lang", lang);
     if (!outbox) notice = null;
     showTexts();
+    // Conflicts are told by the node, in the language that it is asked in.
+    if (inbox || conflict || card) refresh();
   });
   byId("access").addEventListener("submit", (event) => {
     event.preventDefault();
@@ -917,6 +1036,14 @@ function begin() {
   forms.ask.addEventListener("submit", (event) => {
     event.preventDefault();
     if (shares) send("ask", `sims/${encodeURIComponent(shares.sim)}/share-requests`, read(forms.ask));
+  });
+  forms.decide.elements.decision.addEventListener("change", showDecision);
+  forms.decide.addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (!conflict) return;
+    const body = read(forms.decide);
+    if (body.side) body.side = forms.decide.elements.side.selectedIndex + 1;
+    send("decide", `conflicts/${encodeURIComponent(conflict.id)}/resolution`, body);
   });
   for (const dialog of Object.values(dialogs)) {
     dialog.querySelector(".close").addEventListener("click", leave);

@@ -371,7 +371,12 @@ fn open_conflicts(context: &Context, client: &Client, credit: &Value) -> Result<
     }
     let mut lines = Vec::new();
     for id in ids.iter().filter_map(Value::as_str) {
-        let conflict = client.get(&path(&["conflicts", id], &[]))?;
+        let conflict = match client.get(&path(&["conflicts", id], &[])) {
+            Ok(conflict) => conflict,
+            // It went since the credit was shown.
+            Err(failure) if failure.code == "unknown_conflict" => continue,
+            Err(failure) => return Err(failure),
+        };
         lines.push(format!(
             "\n\n{} {id} (ucash conflicts show {id})\n  {}\n  {}",
             context.printer.pick("Conflit", "Conflict"),

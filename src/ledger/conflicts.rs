@@ -195,16 +195,17 @@ impl Book {
             side_of(&credit.origin, credit.agent.clone(), value)
         });
         let bearing: Vec<&Credit> = credits.iter().copied().filter(|credit| credit.reference == *reference).collect();
+        let is_shared = bearing.len() > 1;
         Some(Conflict {
             id,
             kind,
             shop,
-            // The one to renumber: the latest that still bears it.
-            credit: bearing.last().or(credits.last()).map(|credit| credit.id),
+            // The one to renumber: the latest that still bears it, while it is not the only one.
+            credit: if is_shared { bearing.last() } else { credits.last() }.map(|credit| credit.id),
             sim: None,
             over: Some(ClashOver::Reference),
             sides: sides.collect(),
-            outcome: if bearing.len() > 1 { Outcome::Suffixed } else { Outcome::Renumbered },
+            outcome: if is_shared { Outcome::Suffixed } else { Outcome::Renumbered },
         })
     }
 }

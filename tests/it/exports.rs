@@ -354,9 +354,9 @@ fn what_a_client_is_called_is_no_formula_in_any_file() {
     shop.ok(&["export", "--format", "csv", "--output", &path, "--force"]);
     let wrong = shop.run(&["export", "--format", "csv", "--status", "perdu", "--output", &file(&shop, "none.csv")]);
     assert_eq!((wrong.code, &wrong.error()["code"]), (Some(1), &json!("invalid_field")));
-    let conflicts =
-        shop.run(&["export", "--format", "csv", "--what", "conflicts", "--output", &file(&shop, "none.csv")]);
-    assert_eq!(conflicts.error()["code"], "conflicts_not_kept");
+    // What does not apply to a list of conflicts is refused, not ignored.
+    let words = ["export", "--format", "csv", "--what", "conflicts", "--overdue", "--output", &file(&shop, "none.csv")];
+    assert_eq!(shop.run(&words).error()["code"], "unknown_field");
     let left = std::fs::read_dir(shop.beside("")).expect("the directory");
     let names: Vec<String> =
         left.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect();

@@ -15,6 +15,8 @@ mod boot;
 mod closings;
 #[cfg(feature = "node")]
 mod conflicts;
+#[cfg(feature = "node")]
+mod conflicts_cli;
 mod copies;
 mod damage;
 mod data_directory;
@@ -105,6 +107,8 @@ mod strangers;
 mod tidy;
 #[cfg(feature = "node")]
 mod tokens;
+#[cfg(feature = "node")]
+mod told_conflicts;
 #[cfg(feature = "node")]
 mod totals;
 #[cfg(feature = "node")]

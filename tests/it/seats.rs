@@ -20,8 +20,8 @@ use ucash::model::{
 };
 use ucash::money::{Amount, Currency};
 use ucash::replica::{
-    AccountView, Answer, BootError, ClosingView, Command, CreditView, Founder, GrantRequest, Identity, Input, Joiner,
-    MovementView, Output, Query, Replica, SharesView, StatusView, VerifyView,
+    AccountView, Answer, BootError, Change, ClosingView, Command, CreditView, Founder, GrantRequest, Identity, Input,
+    Joiner, MovementView, Output, Query, Replica, SharesView, StatusView, VerifyView,
 };
 use ucash::store::MemoryStore;
 
@@ -63,6 +63,8 @@ pub struct Desk {
     tickets: u64,
     /// What was published, in order: what a device that hears everything would hear.
     pub published: Vec<Vec<u8>>,
+    /// What each seat was told looks different now, in order.
+    pub changes: Vec<(usize, Change)>,
 }
 
 impl Desk {
@@ -83,8 +85,8 @@ impl Desk {
         let replica = Replica::found(MemoryStore::default(), identity.clone(), [1; 32], &founder, FOUNDED);
         let replica = Some(replica.expect("founding a network"));
         let seats = vec![Seat { replica, identity, clock_off_ms: 0, runs: 1 }];
-        let (contacts, under_way, answers, published) = Default::default();
-        Desk { now: FOUNDED, seats, contacts, under_way, answers, tickets: 0, published }
+        let (contacts, under_way, answers, published, changes) = Default::default();
+        Desk { now: FOUNDED, seats, contacts, under_way, answers, tickets: 0, published, changes }
     }
 
     /// The same with [`SIM`], which holds 1000 USD and 500000 CDF.
@@ -212,6 +214,11 @@ impl Desk {
             _ => None,
         });
         self.published.extend(published);
+        let changed = outputs.iter().filter_map(|output| match output {
+            Output::Changed { changes } => Some(changes.clone()),
+            _ => None,
+        });
+        self.changes.extend(changed.flatten().map(|change| (seat, change)));
         outputs
     }
 

@@ -3,6 +3,7 @@
 mod decisions;
 mod references;
 mod statuses;
+mod told;
 
 use ucash::model::{Conflict, ConflictKind, Decision};
 use ucash::replica::{Answer, Command, ConflictFilter, ConflictView, Query};

@@ -4,7 +4,7 @@ use ucash::ledger::Refusal;
 use ucash::model::{ConflictKind, Decision, Outcome, Reference};
 
 use super::{agreed, apart, only, resolve};
-use crate::seats::{Desk, OFFICE};
+use crate::seats::{Desk, OFFICE, SHOP};
 
 /// Two credits granted under one reference apart: the phone's first.
 fn twice() -> (Desk, usize) {
@@ -54,6 +54,32 @@ fn a_renumbered_credit_is_found_by_every_name_it_had_and_none_is_free_again() {
             assert!(matches!(again, Err(Refusal::ReferenceTaken { .. })), "{again:?}");
         }
     }
+}
+
+#[test]
+fn of_three_credits_the_latest_that_still_bears_the_reference_is_to_be_renumbered() {
+    let (mut desk, phone) = apart();
+    let tablet = desk.join(SHOP, "tablet");
+    desk.meet_all();
+    desk.hand(OFFICE, tablet, "50 USD");
+    desk.meet_all();
+    for (seat, sum) in [(phone, "10 USD"), (tablet, "20 USD"), (OFFICE, "30 USD")] {
+        desk.grant(seat, "CRED-001", sum).expect("granted");
+    }
+    let mut renumbered = |number: &str, left: Outcome| {
+        let found = only(&mut desk, ConflictKind::SameReference).conflict;
+        let credit = found.credit.expect("one of them").to_string();
+        let free = Decision::Renumber(Reference::new(number).expect("a reference"));
+        resolve(&mut desk, phone, &found, free).expect("renumbered");
+        assert_eq!(only(&mut desk, ConflictKind::SameReference).conflict.outcome, left);
+        desk.credit(OFFICE, &credit)
+    };
+    let last = renumbered("CRED-002", Outcome::Suffixed);
+    assert_eq!((last.reference.as_str(), last.amount.as_str()), ("CRED-002", "30.00"));
+    let middle = renumbered("CRED-003", Outcome::Renumbered);
+    assert_eq!((middle.reference.as_str(), middle.amount.as_str()), ("CRED-003", "20.00"), "not the last once more");
+    let after = only(&mut desk, ConflictKind::SameReference).conflict;
+    assert_eq!(after.credit, Some(last.id), "nothing is left to renumber");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use ucash::http::openapi::document;
 use ucash::http::{Access, Rule, rules};
 
-use super::fake::{Ask, LOCAL_CREDENTIAL, Node, SIM_1, SIM_2, credit_id, later, movement_id, now};
+use super::fake::{Ask, LOCAL_CREDENTIAL, Node, SIM_1, SIM_2, conflict, credit_id, later, movement_id, now};
 
 const FAR: &str = "192.168.1.77:50000";
 
@@ -18,6 +18,7 @@ fn fitting(rule: &Rule, document: &Value) -> Ask {
         .replace("{numero}", SIM_1)
         .replace("{key}", "CRED-1")
         .replace("/movements/{id}", &format!("/movements/{}", movement_id(1)))
+        .replace("/conflicts/{id}", &format!("/conflicts/{}", conflict(1).conflict.id))
         .replace("{id}", "x")
         .replace("{payment}", "pm_x");
     let path = if filled.ends_with("/statistics") { format!("{filled}?shop=1") } else { filled };
@@ -118,11 +119,13 @@ async fn a_token_sees_its_shops_only() {
     let node = Node::start();
     let (_, token) = node.token(&[1], false, None).await;
     let ask = async |ask: Ask| node.ask(ask.from(FAR).bearer(&token)).await;
-    for path in ["/api/v1/shops", "/api/v1/devices", "/api/v1/sims", "/api/v1/credits", "/api/v1/peers"] {
+    for path in
+        ["/api/v1/shops", "/api/v1/devices", "/api/v1/sims", "/api/v1/credits", "/api/v1/peers", "/api/v1/conflicts"]
+    {
         let told = ask(Ask::get(path)).await;
         assert_eq!(told.body["items"].as_array().map(Vec::len), Some(1), "{path}: {told:?}");
     }
-    for what in ["credits", "movements"] {
+    for what in ["credits", "movements", "conflicts"] {
         let told = ask(Ask::get(&format!("/api/v1/export/{what}?format=json"))).await;
         let shops: Vec<&Value> =
             told.body["items"].as_array().expect("items").iter().map(|item| &item["shop_id"]).collect();

@@ -206,7 +206,9 @@ async fn documented_fields_are_the_fields_that_are_read() {
     for rule in described.rules.iter().filter(|rule| rule.access != Access::Public) {
         let body = &described.operation(rule)["requestBody"]["content"]["application/json"];
         let Some(examples) = body["examples"].as_object() else { continue };
-        let path = rule.path.replace("{numero}", super::fake::SIM_1).replace("{key}", "CRED-1").replace("{id}", "x");
+        let path = rule.path.replace("{numero}", super::fake::SIM_1).replace("{key}", "CRED-1");
+        let own = format!("/conflicts/{}", super::fake::conflict(1).conflict.id);
+        let path = path.replace("/conflicts/{id}", &own).replace("{id}", "x");
         let ask = async |body: &Value| node.ask(Ask::new(rule.method.clone(), &path).raw(body.to_string())).await;
         let mut taken = BTreeMap::new();
         for example in examples.values().map(|example| &example["value"]) {

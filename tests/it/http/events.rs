@@ -22,20 +22,26 @@ fn balance(shop: u32, sim: &str) -> Change {
 
 /// An event: its id, its name, its data.
 #[derive(Debug, PartialEq)]
-struct Event {
+pub struct Event {
     id: String,
     name: String,
     data: Value,
 }
 
+impl Event {
+    pub fn named(self) -> (String, Value) {
+        (self.name, self.data)
+    }
+}
+
 /// A stream as a client reads it.
-struct Stream {
+pub struct Stream {
     body: Body,
     text: String,
 }
 
 impl Stream {
-    async fn open(node: &Node, ask: Ask) -> Stream {
+    pub async fn open(node: &Node, ask: Ask) -> Stream {
         let response = node.answered(ask).await;
         assert_eq!(response.status().as_u16(), 200, "{response:?}");
         assert_eq!(response.headers()["content-type"], "text/event-stream");
@@ -58,7 +64,7 @@ impl Stream {
         }
     }
 
-    async fn event(&mut self) -> Event {
+    pub async fn event(&mut self) -> Event {
         let block = self.block().await.expect("an event");
         let field = |name: &str| {
             let found = block.lines().find_map(|line| line.strip_prefix(name));

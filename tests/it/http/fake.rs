@@ -293,7 +293,7 @@ fn look(query: Query, local: &BTreeMap<String, Vec<u8>>) -> Result<Answer, Refus
             Answer::Movements(view(json!({"items": [movement(shop)], "next": null})))
         }
         Query::Conflicts(filter) => {
-            let all = [conflict(1), conflict(2)].into_iter();
+            let all = [conflict(1), conflict(2), conflict(0)].into_iter();
             let items = all.filter(|one| filter.shop.is_none_or(|shop| shop == one.conflict.shop)).collect();
             Answer::Conflicts(Page { items, next: None })
         }
@@ -393,7 +393,7 @@ fn status() -> Value {
         "version": "0", "now": "2026-01-01T00:00:00.000Z"})
 }
 
-/// A conflict of that shop: more was received than was owed.
+/// A conflict of that shop, 0 the register's: more was received than was owed.
 pub fn conflict(shop: u32) -> ConflictView {
     let conflict = Conflict {
         id: ConflictId([u8::try_from(shop).expect("a small number"); 10]),
@@ -415,6 +415,6 @@ pub fn conflict(shop: u32) -> ConflictView {
 }
 
 fn find_conflict(key: &str) -> Result<ConflictView, Refusal> {
-    let found = [conflict(1), conflict(2)].into_iter().find(|one| one.conflict.id.to_string() == key);
+    let found = [conflict(1), conflict(2), conflict(0)].into_iter().find(|one| one.conflict.id.to_string() == key);
     found.ok_or_else(|| Refusal::UnknownConflict { key: key.to_owned() })
 }

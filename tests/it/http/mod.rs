@@ -2,6 +2,7 @@
 
 mod answers;
 mod auth;
+mod conflicts;
 mod described;
 mod events;
 mod fake;

@@ -38,8 +38,6 @@ pub fn table() -> Vec<(Refusal, u16)> {
         (row_says_more(), 409),
         (Refusal::UnknownCredit { key: "X".to_owned() }, 404),
         (Refusal::AmbiguousReference { reference: reference(), count: 2 }, 409),
-        (Refusal::UnknownConflict { key: "cf_x".to_owned() }, 404),
-        (Refusal::DecisionNotOpen { decision: "cancel".to_owned(), open: vec!["handled".to_owned()] }, 409),
         (Refusal::CreditCancelled { reference: reference() }, 409),
         (Refusal::CreditPaid { reference: reference() }, 409),
         (Refusal::CancelWithPayments { reference: reference(), paid: balance("5") }, 409),
@@ -71,6 +69,8 @@ pub fn table() -> Vec<(Refusal, u16)> {
         (Refusal::DiskFull, 503),
         (Refusal::ReadOnly { detail: "full".to_owned() }, 503),
         (Refusal::Busy, 503),
+        (Refusal::UnknownConflict { key: "cf_x".to_owned() }, 404),
+        (Refusal::DecisionNotOpen { decision: "cancel".to_owned(), open: vec!["handled".to_owned()] }, 409),
     ]
 }
 

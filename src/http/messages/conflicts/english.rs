@@ -15,8 +15,7 @@ pub(super) fn summary(view: &ConflictView) -> String {
     let credit = credit(view);
     match conflict.kind {
         ConflictKind::ConcurrentStatus => format!(
-            "{credit} is cancelled for some and goes on for others: devices that did not see each other decided, each on \
-             its own. {sides}."
+            "{credit} was cancelled by some and carried on by others, on devices that did not see each other. {sides}."
         ),
         ConflictKind::PaidCancelled if conflict.over.is_some() => {
             format!("{credit} was paid and cancelled, by devices that did not see each other. {sides}.")
@@ -27,14 +26,14 @@ pub(super) fn summary(view: &ConflictView) -> String {
             format!("A share of the SIM {} is below zero: more was spent than it held. {sides}.", sim(view))
         }
         ConflictKind::SameReference => {
-            format!("{count} credits were given the same reference, on devices that did not see each other. {sides}.")
+            format!("The same reference was given to {count} credits, by devices that did not see each other. {sides}.")
         }
         ConflictKind::ConcurrentEdit => format!(
             "{credit}: devices that did not see each other gave different values for {}. {sides}.",
             conflict.over.map_or("a field", over)
         ),
         ConflictKind::PossibleDuplicate => format!(
-            "{count} captures of the SIM {} bear the same reference of the operator: perhaps they are one operation, \
+            "The same reference of the operator stands on {count} captures of the SIM {}: perhaps they are one operation, \
              recorded more than once. {sides}.",
             sim(view)
         ),
@@ -83,8 +82,11 @@ pub(super) fn decision(view: &ConflictView) -> String {
         Outcome::Stands(number) => {
             let index = usize::from(*number).saturating_sub(1);
             match conflict.sides.get(index).zip(view.devices.get(index)) {
-                Some((side, device)) => format!("One value counts, the last: {}.", one(side, device)),
-                None => "One value counts, the last.".to_owned(),
+                Some((side, device)) if index + 1 == conflict.sides.len() => {
+                    format!("One value counts, the last: {}.", one(side, device))
+                }
+                Some((side, device)) => format!("One value counts, chosen since: {}.", one(side, device)),
+                None => "One value counts.".to_owned(),
             }
         }
         Outcome::AllCount => match conflict.kind {
@@ -118,7 +120,7 @@ pub(super) fn rule(view: &ConflictView) -> String {
         ConflictKind::SameReference => {
             "The credit that was granted first keeps the reference; the others are shown with a suffix taken from their id."
         }
-        ConflictKind::ConcurrentEdit => "Of concurrent values the newest counts.",
+        ConflictKind::ConcurrentEdit => "Of concurrent values the newest counts; what a person chooses afterwards prevails.",
         ConflictKind::PossibleDuplicate => {
             "Nothing is deleted without a person: everything counts until somebody reverses what is too much."
         }
@@ -141,7 +143,7 @@ pub(super) fn todo(view: &ConflictView) -> String {
         return "Nothing more: this conflict was dealt with.".to_owned();
     }
     let conflict = &view.conflict;
-    let client = beneficiary(view).unwrap_or("the person who paid");
+    let client = beneficiary(view).map_or_else(|| "the person who paid".to_owned(), clipped);
     match &conflict.outcome {
         Outcome::Cancelled { received, returned } if !received.is_zero() => format!(
             "Give {received} back to {client}, and record it here. {}",

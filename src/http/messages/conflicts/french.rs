@@ -15,8 +15,8 @@ pub(super) fn summary(view: &ConflictView) -> String {
     let credit = credit(view);
     match conflict.kind {
         ConflictKind::ConcurrentStatus => format!(
-            "{credit} est annulé pour les uns et continue pour les autres : des appareils qui ne se voyaient pas ont \
-             décidé chacun de son côté. {sides}."
+            "{credit} a été annulé par les uns et poursuivi par les autres, sur des appareils qui ne se voyaient pas. \
+             {sides}."
         ),
         ConflictKind::PaidCancelled if conflict.over.is_some() => {
             format!("{credit} a été payé et annulé, par des appareils qui ne se voyaient pas. {sides}.")
@@ -27,14 +27,16 @@ pub(super) fn summary(view: &ConflictView) -> String {
             format!("Une part de la SIM {} est sous zéro : il en a été dépensé plus qu'elle. {sides}.", sim(view))
         }
         ConflictKind::SameReference => {
-            format!("{count} crédits ont reçu la même référence, sur des appareils qui ne se voyaient pas. {sides}.")
+            format!(
+                "La même référence a été donnée à {count} crédits, par des appareils qui ne se voyaient pas. {sides}."
+            )
         }
         ConflictKind::ConcurrentEdit => format!(
             "{credit} : des appareils qui ne se voyaient pas ont donné des valeurs différentes pour {}. {sides}.",
             conflict.over.map_or("un champ", over)
         ),
         ConflictKind::PossibleDuplicate => format!(
-            "{count} captures de la SIM {} portent la même référence de l'opérateur : c'est peut-être une seule \
+            "La même référence de l'opérateur est notée sur {count} captures de la SIM {} : c'est peut-être une seule \
              opération, notée plusieurs fois. {sides}.",
             sim(view)
         ),
@@ -83,8 +85,11 @@ pub(super) fn decision(view: &ConflictView) -> String {
         Outcome::Stands(number) => {
             let index = usize::from(*number).saturating_sub(1);
             match conflict.sides.get(index).zip(view.devices.get(index)) {
-                Some((side, device)) => format!("Une seule valeur compte, la dernière : {}.", one(side, device)),
-                None => "Une seule valeur compte, la dernière.".to_owned(),
+                Some((side, device)) if index + 1 == conflict.sides.len() => {
+                    format!("Une seule valeur compte, la dernière : {}.", one(side, device))
+                }
+                Some((side, device)) => format!("Une seule valeur compte, choisie depuis : {}.", one(side, device)),
+                None => "Une seule valeur compte.".to_owned(),
             }
         }
         Outcome::AllCount => match conflict.kind {
@@ -122,7 +127,7 @@ pub(super) fn rule(view: &ConflictView) -> String {
             "Le crédit accordé le premier garde la référence ; les autres sont montrés avec un suffixe tiré de leur \
              identifiant."
         }
-        ConflictKind::ConcurrentEdit => "De valeurs concurrentes, la plus récente compte.",
+        ConflictKind::ConcurrentEdit => "De valeurs concurrentes, la plus récente compte ; ce qu'une personne choisit ensuite l'emporte.",
         ConflictKind::PossibleDuplicate => {
             "Rien n'est supprimé sans une personne : tout compte jusqu'à ce que quelqu'un annule ce qui est de trop."
         }
@@ -145,7 +150,7 @@ pub(super) fn todo(view: &ConflictView) -> String {
         return "Plus rien : ce conflit est traité.".to_owned();
     }
     let conflict = &view.conflict;
-    let client = beneficiary(view).unwrap_or("la personne qui a payé");
+    let client = beneficiary(view).map_or_else(|| "la personne qui a payé".to_owned(), clipped);
     match &conflict.outcome {
         Outcome::Cancelled { received, returned } if !received.is_zero() => format!(
             "Rendez {received} à {client}, et notez-le ici. {}",
