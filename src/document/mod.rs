@@ -20,7 +20,8 @@ mod reader;
 mod state;
 
 pub use change::{Actor, ChangeHash, Malformed, ParsedChange, parse, remembering_changes};
-pub use layout::{Content, Item, Scalar, items, operation};
+pub use layout::{Content, Item, Scalar, items};
+pub use reader::operation;
 pub use state::{DocumentState, Fault, Placement};
 
 /// Longest change that an entry may bear, in bytes: a grant with every text at its limit in four-byte letters

@@ -1,7 +1,13 @@
-//! Reads values out of the items of a change, by name and kind. It knows no operation.
+//! The other half of `layout`: reads the operation out of the items of a change.
+//!
+//! It need not be strict: what it reads is laid out again and compared with what was found.
 
-use crate::document::layout::{Content, Item, Scalar};
-use crate::model::{Holder, ShopId, Timestamp};
+use crate::document::layout::{CANCELLED, Content, Item, Scalar, items};
+use crate::model::{
+    Beneficiary, BeneficiaryKind, Capture, CaptureState, Closing, ConflictId, Decision, Deposit, DeviceKey, DocumentId,
+    Edit, Gift, Grant, Holder, Movement, MovementId, MovementKind, Operation, Operator, PaymentId, PaymentMade,
+    PaymentMode, Reference, Resolution, Seen, ShopId, SimNumber, Timestamp, Withdrawal,
+};
 use crate::money::Amount;
 
 /// Looks values up by name; reading twice or leaving something unread is caught by comparing the layout after.
@@ -59,4 +65,282 @@ impl<'a> Reader<'a> {
     pub(super) fn holder(&self, key: &str) -> Option<Holder> {
         Holder::from_text(&self.text(key)?)
     }
+}
+
+/// Reads the operation out of the items of a change on that document: `None` unless [`items`] of the result
+/// would be exactly these.
+pub fn operation(document: &DocumentId, found: &[Item]) -> Option<Operation> {
+    let operation = match document {
+        DocumentId::Registry => read_registry(found)?,
+        DocumentId::Shop(_) => read_shop(found)?,
+        DocumentId::SimMonth { .. } => read_movement(found)?,
+        DocumentId::Credit { .. } => read_credit(found)?,
+    };
+    (items(&operation) == found).then_some(operation)
+}
+
+fn read_shop(found: &[Item]) -> Option<Operation> {
+    let first = found.first()?;
+    let Some((family, by)) = first.key.split_once('/') else {
+        return Some(Operation::DescribeShop { town: Reader::values(found).text("town")? });
+    };
+    if family == "resolution" {
+        let fields = Reader::map(first)?;
+        return Some(Operation::Resolve(Resolution {
+            conflict: ConflictId::from_text(by)?,
+            decision: Decision::from_text(&fields.text("decision")?)?,
+            why: fields.text("why")?,
+            agent: fields.text("agent"),
+            at: fields.time("at")?,
+        }));
+    }
+    let by = Holder::from_text(by)?;
+    match (family, &first.content) {
+        ("sight", Content::Map(fields)) => {
+            let seen = fields.iter().map(|(of, value)| read_seen(of, value)).collect::<Option<Vec<Seen>>>()?;
+            Some(Operation::Sight { by, seen })
+        }
+        ("succession", Content::Map(_)) => {
+            let fields = Reader::map(first)?;
+            Some(Operation::TakeOver { by, of: fields.holder("of")?, end: fields.number("end")? })
+        }
+        _ => None,
+    }
+}
+
+fn read_registry(found: &[Item]) -> Option<Operation> {
+    let first = found.first()?;
+    let (family, rest) = first.key.split_once('/').unwrap_or((&first.key, ""));
+    match family {
+        "network" => {
+            let values = Reader::values(found);
+            Some(Operation::Found {
+                network: values.text("network")?,
+                time_zone: values.text("time_zone")?,
+                at: values.time("founded_at")?,
+            })
+        }
+        "shop" => {
+            Some(Operation::AddShop { shop: ShopId(rest.parse().ok()?), name: Reader::map(first)?.text("name")? })
+        }
+        "certificate" => {
+            let fields = Reader::map(first)?;
+            let certificate = match fields.get("certificate")? {
+                Scalar::Bytes(bytes) => bytes.clone(),
+                _ => return None,
+            };
+            let device = DeviceKey::from_text(rest.split_once('/')?.0)?;
+            Some(Operation::Certify { device, certificate, name: fields.text("name")? })
+        }
+        "keeper" => Some(Operation::NameKeeper {
+            shop: ShopId(rest.parse().ok()?),
+            device: DeviceKey::from_text(&Reader::values(found).text(&first.key)?)?,
+        }),
+        "stop" => {
+            let (shop, of) = rest.split_once('/')?;
+            Some(Operation::Stop {
+                shop: ShopId(shop.parse().ok()?),
+                of: Holder::from_text(of)?,
+                successor: Reader::values(found).holder(&first.key)?,
+            })
+        }
+        "close" => {
+            let (shop, of) = rest.split_once('/')?;
+            let fields = Reader::map(first)?;
+            Some(Operation::Close(Closing {
+                shop: ShopId(shop.parse().ok()?),
+                of: Holder::from_text(of)?,
+                end: fields.number("end")?,
+                registry_end: fields.number("registry_end")?,
+                successor: fields.holder("successor")?,
+                insisted: fields.get("insisted").is_some(),
+            }))
+        }
+        "moved" => {
+            let fields = Reader::map(first)?;
+            Some(Operation::MoveSim {
+                sim: SimNumber::new(rest).ok()?,
+                from: fields.shop("from")?,
+                to: fields.shop("to")?,
+            })
+        }
+        "revoked" => Some(Operation::Revoke { device: DeviceKey::from_text(rest)? }),
+        "name" => Some(Operation::RenameDevice {
+            device: DeviceKey::from_text(rest)?,
+            name: Reader::values(found).text(&first.key)?,
+        }),
+        "sim" => {
+            let fields = Reader::map(first)?;
+            Some(Operation::AddSim {
+                sim: SimNumber::new(rest).ok()?,
+                operator: Operator::from_word(&fields.text("operator")?)?,
+                shop: fields.shop("shop")?,
+            })
+        }
+        _ => None,
+    }
+}
+
+fn read_movement(found: &[Item]) -> Option<Operation> {
+    let first = found.first()?;
+    let (family, id) = first.key.split_once('/')?;
+    let movement = MovementId::from_text(id)?;
+    let fields = Reader::map(first)?;
+    match family {
+        "movement" => {
+            let amount = fields.amount("amount")?;
+            let kind = match fields.text("kind")?.as_str() {
+                "opening" => MovementKind::Opening(amount),
+                "capture" => MovementKind::Capture(Capture {
+                    amount,
+                    cash: fields.amount("cash"),
+                    fee: fields.amount("fee"),
+                    reference: fields.text("reference"),
+                    client: fields.text("client"),
+                    phone: fields.text("phone"),
+                    state: CaptureState::from_word(&fields.text("state")?)?,
+                }),
+                "withdrawal" => MovementKind::Withdrawal(Withdrawal {
+                    amount,
+                    owed_by: fields.shop("owed_by"),
+                    reimbursed: fields.get("reimbursed") == Some(&Scalar::Flag(true)),
+                }),
+                "deposit" => MovementKind::Deposit(Deposit { amount, phone: fields.text("phone") }),
+                "gift" => MovementKind::Gift(Gift { amount, to: fields.holder("to")? }),
+                "moved" => MovementKind::Moved(amount),
+                _ => return None,
+            };
+            Some(Operation::Move(Movement {
+                id: movement,
+                kind,
+                at: fields.time("at")?,
+                agent: fields.text("agent"),
+                old_id: fields.number("old_id"),
+            }))
+        }
+        "validated" => Some(Operation::ValidateCapture { movement, at: fields.time("at")? }),
+        "taken" => Some(Operation::TakeGift { movement, at: fields.time("at")? }),
+        "borne" => Some(Operation::BearGift { movement, at: fields.time("at")? }),
+        "reimbursed" => Some(Operation::Reimburse { movement, at: fields.time("at")? }),
+        "reversed" => {
+            Some(Operation::ReverseMovement { movement, why: fields.text("why")?, agent: fields.text("agent") })
+        }
+        _ => None,
+    }
+}
+
+fn read_credit(found: &[Item]) -> Option<Operation> {
+    let first = found.first()?;
+    if found.last()?.key == "renumbered_by" {
+        let reference = Reference::new(&Reader::values(found).text("reference")?).ok()?;
+        let agent = match &found.last()?.content {
+            Content::Value(Scalar::Text(agent)) => Some(agent.clone()),
+            _ => None,
+        };
+        return Some(Operation::Renumber { reference, agent });
+    }
+    if first.key == "reference" {
+        return read_grant(&Reader::values(found)).map(Operation::Grant);
+    }
+    if found.last()?.key == "edited_by" {
+        return read_edit(found);
+    }
+    if first.key == "returned" {
+        return Some(Operation::Return { at: Reader::values(found).time("returned")? });
+    }
+    let fields = Reader::map(first)?;
+    match first.key.split_once('/') {
+        None if first.key == "status" => {
+            let (why, agent, at) = (fields.text("why")?, fields.text("agent"), fields.time("at")?);
+            let is_cancelled = fields.text("is")? == CANCELLED;
+            Some(if is_cancelled {
+                Operation::Cancel { why, agent, at }
+            } else {
+                Operation::Reinstate { why, agent, at }
+            })
+        }
+        Some(("payment", id)) => Some(Operation::Pay(PaymentMade {
+            id: PaymentId::from_text(id)?,
+            amount: fields.amount("amount")?,
+            mode: PaymentMode::from_word(&fields.text("mode")?)?,
+            reference: fields.text("reference"),
+            agent: fields.text("agent"),
+            at: fields.time("at")?,
+        })),
+        Some(("given_back", id)) => Some(Operation::GiveBack {
+            payment: PaymentId::from_text(id)?,
+            amount: fields.amount("amount")?,
+            why: fields.text("why")?,
+            agent: fields.text("agent"),
+            at: fields.time("at")?,
+        }),
+        Some(("reversal", id)) => Some(Operation::ReversePayment {
+            payment: PaymentId::from_text(id)?,
+            why: fields.text("why")?,
+            agent: fields.text("agent"),
+        }),
+        _ => None,
+    }
+}
+
+fn read_grant(values: &Reader<'_>) -> Option<Grant> {
+    Some(Grant {
+        reference: Reference::new(&values.text("reference")?).ok()?,
+        amount: values.amount("amount")?,
+        sim: SimNumber::new(&values.text("sim")?).ok()?,
+        beneficiary: Beneficiary {
+            name: values.text("name")?,
+            phone: values.text("phone"),
+            address: values.text("address"),
+            kind: BeneficiaryKind::from_word(&values.text("kind")?)?,
+            shop: values.shop("beneficiary_shop"),
+        },
+        agent: values.text("agent"),
+        granted_at: values.time("granted_at")?,
+        due_at: values.time("due_at"),
+        notes: values.text("notes"),
+        old_id: values.number("old_id"),
+    })
+}
+
+fn read_edit(found: &[Item]) -> Option<Operation> {
+    let (editor, fields) = found.split_last()?;
+    let mut edits = Vec::new();
+    for (index, item) in fields.iter().enumerate() {
+        // Each field at most once: a second value would compete with the first within one change.
+        if fields[..index].iter().any(|earlier| earlier.key == item.key) {
+            return None;
+        }
+        let value = match &item.content {
+            Content::Value(value) => value,
+            Content::Map(_) => return None,
+        };
+        let optional = |value: &Scalar| match value {
+            Scalar::Text(text) => Some(Some(text.clone())),
+            Scalar::Null => Some(None),
+            _ => None,
+        };
+        edits.push(match (item.key.as_ref(), value) {
+            ("name", Scalar::Text(name)) => Edit::Name(name.clone()),
+            ("phone", value) => Edit::Phone(optional(value)?),
+            ("address", value) => Edit::Address(optional(value)?),
+            ("notes", value) => Edit::Notes(optional(value)?),
+            ("due_at", Scalar::Time(time)) => Edit::DueAt(Some(Timestamp(*time))),
+            ("due_at", Scalar::Null) => Edit::DueAt(None),
+            _ => return None,
+        });
+    }
+    let agent = match &editor.content {
+        Content::Value(Scalar::Text(agent)) => Some(agent.clone()),
+        Content::Value(Scalar::Null) => None,
+        _ => return None,
+    };
+    Some(Operation::Edit { edits, agent })
+}
+
+fn read_seen(of: &str, value: &Scalar) -> Option<Seen> {
+    let Scalar::Text(value) = value else { return None };
+    let (value, stop) = value.strip_suffix('!').map_or((value.as_str(), false), |rest| (rest, true));
+    let (number, registry) = value.split_once('/')?;
+    Some(Seen { of: Holder::from_text(of)?, number: number.parse().ok()?, registry: registry.parse().ok()?, stop })
 }

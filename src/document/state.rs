@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use thiserror::Error;
 
 use crate::document::change::{self, Actor, ChangeHash, Frame, ParsedChange};
-use crate::document::layout;
+use crate::document::{layout, reader};
 use crate::model::{DocumentId, History, Operation, Origin, PaymentMade, Register, Stamped};
 use crate::planted::{self, Bug};
 
@@ -164,7 +164,7 @@ impl DocumentState {
         if parsed.sequence != seen.unwrap_or(0) + 1 || !self.is_next_of_actor(parsed) {
             return Err(Fault::Sequence);
         }
-        let operation = layout::operation(&self.id, &parsed.items).ok_or(Fault::NoOperation)?;
+        let operation = reader::operation(&self.id, &parsed.items).ok_or(Fault::NoOperation)?;
         for (item, replaced) in parsed.items.iter().zip(&parsed.replaces) {
             let visible = self.visible_ids(&item.key, &past);
             if layout::register(&self.id, &item.key).is_none() && !visible.is_empty() {

@@ -115,6 +115,9 @@ impl<S: Store> Replica<S> {
         asked: Amount,
         now: Timestamp,
     ) {
+        if let Err(error) = self.settle(now) {
+            return self.fail(&error);
+        }
         let to = self.in_contact(shop).into_iter().find(|holder| holder.device == peer);
         let mut given = Amount::zero(asked.currency());
         if let Some(to) = to.filter(|_| self.may_ask_again(&peer, now)) {

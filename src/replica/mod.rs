@@ -262,8 +262,8 @@ impl<S: Store> Replica<S> {
     }
 
     fn take(&mut self, now: Timestamp, input: Input) {
-        if matches!(input, Input::Command { .. } | Input::Query { .. })
-            && let Err(error) = self.fold.finish(&self.logs)
+        if matches!(input, Input::Command { .. } | Input::Query { .. } | Input::Tick)
+            && let Err(error) = self.settle(now)
         {
             self.fail(&error);
         }

@@ -75,10 +75,7 @@ impl<S: Store> Replica<S> {
             if stirred.is_empty() {
                 return Ok(());
             }
-            if stirred.iter().any(|shop| self.is_stopped(*shop)) {
-                self.begin_incarnation();
-                self.greet_again(now);
-            }
+            self.renew_if_stopped(&stirred, now);
             for shop in stirred {
                 if self.may_write(Scope::Shop(shop)) {
                     self.serve(shop, now)?;
@@ -87,6 +84,23 @@ impl<S: Store> Replica<S> {
             }
         }
         Ok(())
+    }
+
+    /// Brings the books up to what this step has heard, before anything is decided by them: a device that hears of
+    /// its own closing and is asked for money in one step must not answer for a life that has ended.
+    pub(super) fn settle(&mut self, now: Timestamp) -> Result<(), ReplicaError> {
+        self.fold.finish(&self.logs)?;
+        let stirred = self.fold.stirred.clone();
+        self.renew_if_stopped(&stirred, now);
+        Ok(())
+    }
+
+    /// Goes on as another life where this one was stopped or closed.
+    fn renew_if_stopped(&mut self, stirred: &BTreeSet<ShopId>, now: Timestamp) {
+        if stirred.iter().any(|shop| self.is_stopped(*shop)) {
+            self.begin_incarnation();
+            self.greet_again(now);
+        }
     }
 
     fn is_stopped(&self, shop: ShopId) -> bool {

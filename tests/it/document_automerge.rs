@@ -196,7 +196,7 @@ proptest! {
         let wanted = oracle(&changes);
         let document = in_automerge(&changes);
         prop_assert_eq!(by_name(wanted.clone()), automerge_shows(&document));
-        let registers = ["status", "name", "phone", "address", "due_at", "notes"];
+        let registers = ["status", "reference", "name", "phone", "address", "due_at", "notes"];
         let wanted_registers: Shown =
             wanted.into_iter().filter(|(key, _)| registers.contains(&key.as_str())).collect();
         prop_assert_eq!(wanted_registers, we_show(&state));

@@ -205,9 +205,14 @@ impl Desk {
 
     /// One step of one replica, made durable.
     pub fn handle(&mut self, seat: usize, input: Input) -> Vec<Output> {
+        self.handle_all(seat, vec![input])
+    }
+
+    /// Several inputs as one step.
+    pub fn handle_all(&mut self, seat: usize, inputs: Vec<Input>) -> Vec<Output> {
         let now = self.now(seat);
         let replica = self.seats[seat].replica.as_mut().expect("every seat is taken");
-        let outputs = replica.handle(now, input);
+        let outputs = replica.handle_all(now, inputs);
         replica.sync().expect("a store in memory does not fail");
         let published = outputs.iter().filter_map(|output| match output {
             Output::Publish { bytes } => Some(bytes.clone()),

@@ -7,9 +7,9 @@ mod who;
 
 use ucash::model::{CaptureState, CreditStatus, ShopId};
 use ucash::money::Currency;
-use ucash::replica::{ClosingView, Command, Input};
+use ucash::replica::{ClosingView, Command, Input, Output};
 
-use crate::seats::{Desk, OFFICE, SIM, capture, withdrawal};
+use crate::seats::{Desk, OFFICE, SIM, capture, grant_request, withdrawal};
 use crate::shares::assert_adds_up;
 
 /// The shop whose devices are closed; the head office is no device of it.
@@ -290,6 +290,33 @@ fn a_device_that_was_given_up_and_is_alive_goes_on_by_itself_as_a_new_life() {
     desk.meet_all();
     assert_agree(&mut desk, &[OFFICE, keeper, till, phone]);
     assert_adds_up(&desk);
+}
+
+#[test]
+fn what_is_asked_in_the_step_that_brings_the_own_closing_belongs_to_the_new_life() {
+    for insist in [true, false] {
+        let (mut desk, [keeper, till, phone]) = shop();
+        let (old, heard) = (desk.replica(till).holder(), desk.published.len());
+        desk.close(keeper, till, None, insist).expect("stopping, or closing at once");
+        let from = desk.device(keeper);
+        let mut inputs: Vec<Input> =
+            desk.published[heard..].iter().map(|bytes| Input::Gossip { from, bytes: bytes.clone() }).collect();
+        let grant = Command::Grant(grant_request("A1", "10 USD"));
+        inputs.push(Input::Command { ticket: 7, command: Box::new(grant), key: None });
+        let outputs = desk.handle_all(till, inputs);
+        let answered = outputs.into_iter().find_map(|output| match output {
+            Output::Answer { ticket: 7, result } => Some(result),
+            _ => None,
+        });
+        assert_ne!(desk.replica(till).holder(), old, "insisted: {insist}");
+        // The new life holds nothing yet, and nobody is in contact to give it anything.
+        let refused = answered.expect("an answer").expect_err("no share");
+        assert_eq!(refused.code(), "insufficient_share", "insisted: {insist}");
+        desk.meet_all();
+        assert_agree(&mut desk, &[OFFICE, keeper, till, phone]);
+        assert_eq!(available(&mut desk, phone), "1000.00");
+        assert_adds_up(&desk);
+    }
 }
 
 #[test]

@@ -183,6 +183,9 @@ fn paying(company: &mut Company) {
     company.meet();
     company.manager.grant("TWICE", "10").unwrap();
     company.counter.grant("TWICE", "20").unwrap();
+    // Two shops do too: who reads both has to say which.
+    company.counter.grant("BOTH", "10").unwrap();
+    company.bukavu.command(Command::Grant(request("BOTH", OTHER_SIM, "10"))).unwrap();
     company.meet();
     let id = company.counter.credit("P-1").id.to_string();
     let rows = [
@@ -205,7 +208,9 @@ fn paying(company: &mut Company) {
         (Counter, "P-404", "10", "unknown_credit"),
         (Counter, NO_CREDIT, "10", "unknown_credit"),
         (Counter, "", "10", "unknown_credit"),
-        (Counter, "TWICE", "10", "ambiguous_reference"),
+        // Within a shop the plain name is the earlier one's.
+        (Counter, "TWICE", "10", "ok"),
+        (Office, "BOTH", "10", "ambiguous_reference"),
     ];
     for (who, credit, amount, expected) in rows {
         company.check(who, &format!("{who:?} pays {amount} of {credit:?}"), Ok(desk::pay(credit, amount)), expected);
