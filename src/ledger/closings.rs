@@ -59,6 +59,10 @@ struct Shop {
 pub struct Closings {
     shops: BTreeMap<ShopId, Shop>,
     touched: BTreeSet<Holder>,
+    /// Branches of forked logs: what each departs from, and after which of its entries.
+    branches: BTreeMap<(ShopId, Holder), (Holder, u64)>,
+    /// Whose logs have branches, and the branches.
+    forked: BTreeSet<Holder>,
 }
 
 impl Closings {
@@ -101,6 +105,36 @@ impl Closings {
                 }
             }
         }
+    }
+
+    /// These are all the branches of forked logs. Answers the shops in which that is news.
+    pub(super) fn know_branches(&mut self, branches: Vec<(ShopId, Holder, Holder, u64)>) -> BTreeSet<ShopId> {
+        let branches: BTreeMap<(ShopId, Holder), (Holder, u64)> =
+            branches.into_iter().map(|(shop, branch, of, after)| ((shop, branch), (of, after))).collect();
+        let is_news = |at: &(ShopId, Holder)| branches.get(at) != self.branches.get(at);
+        let news = branches.keys().chain(self.branches.keys()).filter(|at| is_news(at)).map(|(shop, _)| *shop).collect();
+        self.forked = branches.iter().flat_map(|((_, branch), (of, _))| [*branch, *of]).collect();
+        self.branches = branches;
+        news
+    }
+
+    /// What a branch of a forked log departs from, and after which of its entries.
+    pub fn departs(&self, shop: ShopId, branch: &Holder) -> Option<(Holder, u64)> {
+        self.branches.get(&(shop, *branch)).copied()
+    }
+
+    /// Whether the log of that holder was continued twice, or is one of the sequels.
+    pub fn is_forked(&self, holder: &Holder) -> bool {
+        self.forked.contains(holder)
+    }
+
+    /// Whose log a branch is of, whatever it departs from.
+    pub fn trunk(&self, shop: ShopId, branch: &Holder) -> Holder {
+        let mut holder = *branch;
+        while let Some((of, _)) = self.departs(shop, &holder) {
+            holder = of;
+        }
+        holder
     }
 
     /// Whether a sighting changes what closings mean: one that answers a stop does.

@@ -1,6 +1,6 @@
 //! Shares and closings as the rest of the node asks of them, and tells of them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ledger::shares::{PotId, Shares};
 use crate::ledger::{Book, Closings, Stopped};
@@ -112,15 +112,30 @@ impl Book {
         self.shares.pots(Some(shop)).map(|id| (&id.sim, id.currency))
     }
 
-    /// The shares that are below zero, after the exceptions of rule 2: each is the conflict `overdrawn`.
+    /// The shares that are below zero, after the exceptions of rule 2: each is the conflict `overdrawn`. The branches of a
+    /// forked log are one holder here.
     pub fn overdrawn(&self) -> Vec<(ShopId, SimNumber, Holding)> {
         let mut found = Vec::new();
         for id in self.shares.pots(None) {
-            let below = self.shares.holders(id).filter(|(_, share)| share.value().is_sign_negative());
-            let open = below.filter(|(holder, _)| self.closings.end(id.shop, holder).is_none());
-            found.extend(open.map(|(holder, share)| (id.shop, id.sim.clone(), Holding { holder, share })));
+            let mut open: BTreeMap<Holder, i128> = BTreeMap::new();
+            for (holder, share) in self.shares.holders(id) {
+                if self.closings.end(id.shop, &holder).is_none() {
+                    // What was held when a log was continued twice is counted with one branch, and may be spent in another.
+                    *open.entry(self.closings.trunk(id.shop, &holder)).or_default() += share.cents();
+                }
+            }
+            let below = open.into_iter().filter(|(_, cents)| *cents < 0);
+            let holding = |(holder, cents)| Holding { holder, share: Balance::from_cents(cents, id.currency) };
+            found.extend(below.map(|one| (id.shop, id.sim.clone(), holding(one))));
         }
         found
+    }
+
+    /// These are all the branches of forked logs: each with what it departs from, and after which of its entries.
+    pub fn know_branches(&mut self, branches: Vec<(ShopId, Holder, Holder, u64)>) {
+        for shop in self.closings.know_branches(branches) {
+            self.shares.closed(shop);
+        }
     }
 
     /// The authority names a shop's keeper.

@@ -85,6 +85,9 @@ struct Account {
     taken_over: BTreeMap<Holder, u64>,
     /// What was done by right, at most once: by which of the own entries.
     done: BTreeMap<Act, u64>,
+    /// Of a branch of a forked log: the share where it departs, by which its first debits are covered. It is counted
+    /// there and not here; so what a branch holds may be below zero.
+    start: Option<i128>,
 }
 
 /// Something that can be done to an item once.
@@ -134,6 +137,10 @@ pub(super) struct Pot {
     items: BTreeMap<ItemId, Item>,
     open_gifts: BTreeSet<MovementId>,
     dirty: bool,
+    /// Of branches of forked logs: what they depart from, and after which entry.
+    bases: BTreeMap<Holder, (Holder, u64)>,
+    /// What any holder did by right: two branches may both think it theirs to do, and it counts once.
+    done: BTreeSet<Act>,
 }
 
 impl Pot {
@@ -144,14 +151,19 @@ impl Pot {
         let last = account.events.last().map_or(0, |event| event.number);
         account.events.push(Event { number: at.number, deed, delta: 0 });
         let continues = at.number > last && account.settled + 1 == account.events.len();
-        let plain = !matches!(deed, Deed::TakeOver { .. } | Deed::Bear { .. }) && !rules.touches(&at.holder);
+        let plain = !matches!(deed, Deed::TakeOver { .. } | Deed::Bear { .. })
+            && !rules.touches(&at.holder)
+            && !rules.is_forked(&at.holder);
         if self.dirty || !continues || !plain || !self.is_ready(&deed) {
             self.dirty = true;
             return false;
         }
         // Others' closings too: a gift of a log that was closed may be beyond its end.
-        let giver = deed.about().and_then(|item| self.items.get(&item)).map(|item| item.by.holder);
-        if giver.is_some_and(|giver| giver != at.holder && rules.touches(&giver)) {
+        let item = deed.about().and_then(|item| self.items.get(&item));
+        let giver = item.map(|item| item.by.holder);
+        let to = item.and_then(|item| if let Kind::Gift { to } = item.kind { Some(to) } else { None });
+        let forked = [giver, to].into_iter().flatten().any(|holder| rules.is_forked(&holder));
+        if forked || giver.is_some_and(|giver| giver != at.holder && rules.touches(&giver)) {
             self.dirty = true;
             return false;
         }
@@ -251,13 +263,16 @@ impl Pot {
             account.share = 0;
             account.taken_over.clear();
             account.done.clear();
+            account.start = None;
         }
+        self.done.clear();
+        self.learn_bases(shop, rules);
         let holders: Vec<Holder> = self.accounts.keys().copied().collect();
         let view = (shop, rules);
         loop {
             let mut moved = false;
             for holder in &holders {
-                while self.next_deed(holder).is_some_and(|deed| self.is_ready(&deed)) {
+                while self.has_begun(holder) && self.next_deed(holder).is_some_and(|deed| self.is_ready(&deed)) {
                     self.settle_next(*holder, Some(view));
                     moved = true;
                 }
@@ -275,6 +290,41 @@ impl Pot {
         self.dirty = false;
         let standing = |id: &ItemId| self.items.get(id).map(|item| item.standing);
         before.into_iter().filter(|(id, old)| standing(id) != Some(*old)).map(|(id, _)| id).collect()
+    }
+
+    /// Notes where the branches among the holders depart, and what they depart from in turn.
+    fn learn_bases(&mut self, shop: ShopId, rules: &Rules) {
+        self.bases.clear();
+        let forked = self.accounts.keys().filter(|holder| rules.is_forked(holder));
+        let mut open: Vec<Holder> = forked.copied().collect();
+        while let Some(holder) = open.pop() {
+            if let Some(base) = rules.departs(shop, &holder)
+                && self.bases.insert(holder, base).is_none()
+            {
+                open.push(base.0);
+            }
+        }
+    }
+
+    /// Whether all that a branch goes on from is settled.
+    fn has_begun(&self, holder: &Holder) -> bool {
+        self.bases.get(holder).is_none_or(|(of, after)| self.is_settled_to(of, *after) && self.has_begun(of))
+    }
+
+    fn is_settled_to(&self, holder: &Holder, number: u64) -> bool {
+        let account = self.accounts.get(holder);
+        account.is_none_or(|account| account.events.get(account.settled).is_none_or(|next| next.number > number))
+    }
+
+    /// What covers the first debits of a holder: of a branch, the share where it departs.
+    fn start_of(&self, holder: &Holder) -> i128 {
+        let Some((of, after)) = self.bases.get(holder) else { return 0 };
+        if let Some(known) = self.accounts.get(holder).and_then(|account| account.start) {
+            return known;
+        }
+        let events = self.accounts.get(of).into_iter().flat_map(|account| &account.events);
+        let within = events.filter(|event| event.number <= *after).map(|event| event.delta);
+        self.start_of(of) + within.sum::<i128>()
     }
 
     fn next_deed(&self, holder: &Holder) -> Option<Deed> {
@@ -297,6 +347,13 @@ impl Pot {
     /// Whose account the next deed of a holder waits for.
     fn waits_for(&self, holder: &Holder) -> Option<Holder> {
         let deed = self.next_deed(holder)?;
+        if !self.has_begun(holder) {
+            let (mut of, after) = *self.bases.get(holder)?;
+            if self.is_settled_to(&of, after) {
+                of = self.waits_for(&of).unwrap_or(of);
+            }
+            return Some(of);
+        }
         if let Deed::Bear { gift } = deed
             && let Some(taker) = self.accounts.iter().find(|(_, account)| account.is_to_take(&gift))
         {
@@ -324,6 +381,10 @@ impl Pot {
         };
         let (number, deed) = (event.number, event.deed);
         let at = Place { holder, number };
+        let start = self.start_of(&holder);
+        if let Some(account) = self.accounts.get_mut(&holder) {
+            account.start = Some(start);
+        }
         let end = rules.and_then(|(shop, rules)| rules.end(shop, &holder)).map(|closing| closing.end);
         let beyond = end.is_some_and(|end| number > end) && !planted::is(Bug::LateEntryCounts);
         let delta = self.weigh(at, &deed, rules);
@@ -333,6 +394,7 @@ impl Pot {
         let Some(account) = self.accounts.get_mut(&holder) else { return };
         if effective && let Some(act) = deed.act() {
             account.done.insert(act, number);
+            self.done.insert(act);
         }
         if effective && let Deed::TakeOver { of, end } = deed {
             account.taken_over.insert(of, end);
@@ -345,7 +407,8 @@ impl Pot {
     /// What a deed adds to its holder's share; `None` if it is void.
     fn weigh(&self, at: Place, deed: &Deed, rules: Option<(ShopId, &Rules)>) -> Option<i128> {
         let account = self.accounts.get(&at.holder)?;
-        let covered = |cents: i128| (account.share >= cents || planted::is(Bug::UncoveredCounts)).then_some(-cents);
+        let available = account.share + account.start.unwrap_or(0);
+        let covered = |cents: i128| (available >= cents || planted::is(Bug::UncoveredCounts)).then_some(-cents);
         match *deed {
             Deed::Add { cents, .. } => Some(cents),
             Deed::Await { .. } => Some(0),
@@ -451,14 +514,14 @@ impl Pot {
         let from = from.filter(|_| !planted::is(Bug::TakesOverTwice)).unwrap_or(0);
         let Some(closed) = self.accounts.get(&of) else { return Some(0) };
         let within = closed.events.iter().filter(|event| event.number > from && event.number <= end);
+        let did_here = |act: Act| self.did_any(by, act, &self.reach(by));
         let done_here = |event: &&Event| match event.deed {
-            Deed::Give { gift, .. } => self.has_done(by, Act::Bear(gift)),
+            Deed::Give { gift, .. } => did_here(Act::Bear(gift)),
             // Confirmed by one and taken back by the other, a pending capture gives to neither.
             Deed::Validate { movement } | Deed::Reverse { movement } if self.is_pending(movement) => {
-                self.has_done(by, Act::Validate(movement))
-                    || self.has_done(by, Act::GiveBack(ItemId::Movement(movement)))
+                did_here(Act::Validate(movement)) || did_here(Act::GiveBack(ItemId::Movement(movement)))
             }
-            _ => event.deed.act().is_some_and(|act| self.has_done(by, act)),
+            _ => event.deed.act().is_some_and(did_here),
         };
         Some(within.filter(|event| !done_here(event)).map(|event| event.delta).sum())
     }
@@ -484,18 +547,63 @@ impl Pot {
         found
     }
 
-    /// Whether a holder, as far as it is settled, stands for another as that one was at one of its entries.
-    fn may_act_for(&self, by: Holder, whom: Holder, number: u64) -> bool {
-        by == whom || self.reach(by).get(&whom).is_some_and(|end| number <= *end)
+    /// Whom a holder stands for: whom it has taken over, and of a branch the log that it departs from.
+    fn stands_for(&self, by: Holder) -> BTreeMap<Holder, u64> {
+        let mut found = self.reach(by);
+        if self.bases.is_empty() {
+            return found;
+        }
+        let mut open: Vec<(Holder, u64)> = found.iter().map(|(holder, end)| (*holder, *end)).collect();
+        open.push((by, u64::MAX));
+        while let Some((holder, end)) = open.pop() {
+            let taken = self.accounts.get(&holder).into_iter().flat_map(|account| {
+                let settled = account.events[..account.settled].iter().take_while(move |event| event.number <= end);
+                settled.filter_map(|event| match event.deed {
+                    Deed::TakeOver { of, end } if account.taken_over.contains_key(&of) => Some((of, end)),
+                    _ => None,
+                })
+            });
+            let departs = self.bases.get(&holder).map(|(of, after)| (*of, *after.min(&end)));
+            for (of, until) in taken.chain(departs) {
+                if found.get(&of).is_none_or(|known| *known < until) {
+                    found.insert(of, until);
+                    open.push((of, until));
+                }
+            }
+        }
+        found
     }
 
-    /// Whether a holder did that, or one for whom it stands, before it took over.
+    /// Whether a holder, as far as it is settled, stands for another as that one was at one of its entries.
+    fn may_act_for(&self, by: Holder, whom: Holder, number: u64) -> bool {
+        by == whom || self.stands_for(by).get(&whom).is_some_and(|end| number <= *end)
+    }
+
+    /// Whether a holder did that, or one for whom it stands, before it took over; or another branch of the log whose it
+    /// was to do.
     fn has_done(&self, by: Holder, act: Act) -> bool {
+        self.did_any(by, act, &self.stands_for(by)) || (self.done.contains(&act) && self.is_of_branches(act))
+    }
+
+    fn did_any(&self, by: Holder, act: Act, others: &BTreeMap<Holder, u64>) -> bool {
         let did = |holder: &Holder, end: u64| {
             let done = self.accounts.get(holder).and_then(|account| account.done.get(&act));
             done.is_some_and(|number| *number <= end)
         };
-        did(&by, u64::MAX) || self.reach(by).iter().any(|(holder, end)| did(holder, *end))
+        did(&by, u64::MAX) || others.iter().any(|(holder, end)| did(holder, *end))
+    }
+
+    /// Whether what is acted upon was made by, or given to, a log that was continued twice.
+    fn is_of_branches(&self, act: Act) -> bool {
+        let id = match act {
+            Act::Take(movement) | Act::Bear(movement) | Act::Validate(movement) => ItemId::Movement(movement),
+            Act::GiveBack(id) => id,
+        };
+        let forked = |holder: &Holder| {
+            self.bases.contains_key(holder) || self.bases.values().any(|(departed, _)| departed == holder)
+        };
+        let Some(item) = self.items.get(&id).filter(|_| !self.bases.is_empty()) else { return false };
+        forked(&item.by.holder) || matches!(&item.kind, Kind::Gift { to } if forked(to))
     }
 
     /// Notes what a deed did to the thing it made or speaks of.

@@ -11,6 +11,7 @@
 //!
 //! Nothing here knows what an entry does, or who may write it: a log that is chained and signed is a log.
 
+mod branch;
 mod entry;
 mod keys;
 mod packing;
@@ -18,6 +19,7 @@ mod position;
 mod segment;
 mod suffix;
 
+pub use branch::{BRANCHES_MAX, Departure, LOCATE_MAX, chain_from, places};
 pub(crate) use entry::document_bytes;
 pub use entry::{Body, BodyError, EntryHash, LogId, actor_of, credit_id, movement_id, payment_id, root_of};
 pub use keys::{Signature, SigningKey, remembering_signatures, verify};

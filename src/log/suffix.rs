@@ -94,15 +94,20 @@ pub fn check_suffix(head: &Head, suffix: &Suffix) -> Result<Vec<ChainedEntry>, S
         previous = chain(&previous, number, bytes);
         entries.push((number, previous, bytes));
     }
-    let signed = verify(&suffix.log.device, PURPOSE, &previous, &suffix.signature);
-    if !signed && !planted::is(Bug::SignatureNotChecked) {
+    if !is_signed(&suffix.log, &previous, &suffix.signature) {
         return Err(SuffixError::Signature);
     }
-    let read = |(number, hash, bytes): (u64, EntryHash, &Vec<u8>)| ChainedEntry {
-        number,
-        hash,
-        bytes: bytes.clone(),
-        body: Body::from_bytes(bytes),
-    };
-    Ok(entries.into_iter().map(read).collect())
+    Ok(entries.into_iter().map(|(number, hash, bytes)| ChainedEntry::read(number, hash, bytes)).collect())
+}
+
+/// Whether a log's device signed the entry of that hash.
+pub(super) fn is_signed(log: &LogId, hash: &EntryHash, signature: &Signature) -> bool {
+    verify(&log.device, PURPOSE, hash, signature) || planted::is(Bug::SignatureNotChecked)
+}
+
+impl ChainedEntry {
+    /// An entry whose place was proven.
+    pub(crate) fn read(number: u64, hash: EntryHash, bytes: &[u8]) -> ChainedEntry {
+        ChainedEntry { number, hash, bytes: bytes.to_vec(), body: Body::from_bytes(bytes) }
+    }
 }

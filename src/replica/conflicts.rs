@@ -2,7 +2,7 @@
 //!
 //! The same list with the same ids on every device that holds the same entries: nothing here asks a clock, or who was met.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ledger::{Refusal, conflict_id};
 use crate::log::LogId;
@@ -19,7 +19,34 @@ impl<S: Store> Replica<S> {
     pub fn conflicts(&self) -> BTreeMap<ConflictId, Conflict> {
         let mut found = self.fold.book.conflicts();
         found.extend(self.without_effect());
+        found.extend(self.forks());
         found
+    }
+
+    /// Logs that were continued twice: one conflict each, with a side for each sequel.
+    fn forks(&self) -> BTreeMap<ConflictId, Conflict> {
+        let mut forked: BTreeMap<LogId, BTreeSet<[u8; 32]>> = BTreeMap::new();
+        for branch in self.logs.branches().values() {
+            forked.entry(branch.departure.written).or_default().insert(branch.departure.first);
+        }
+        let conflicts = forked.into_iter().map(|(written, firsts)| {
+            let (kind, shop) = (ConflictKind::ForkedDevice, shop_of(&written));
+            let log = written.to_bytes();
+            let hashes = firsts.iter().map(|hash| &hash[..]);
+            let id = conflict_id(kind, shop, "", std::iter::once(&log[..]).chain(hashes));
+            let sides = self.logs.family(&written).into_iter().map(|log| {
+                let parted = self.logs.departing(&log).map(|(_, departure)| departure.after.number).min();
+                let after = if log == written { parted.unwrap_or_default() } else { self.logs.base(&log).number };
+                let (count, first) = (self.logs.head(&log).number.saturating_sub(after), after + 1);
+                let value = SideValue::Entries { count, first, reason: "branch".to_owned() };
+                Side { device: written.device, agent: None, at: None, value }
+            });
+            let is_authority = written.device == self.fold.registry.authority();
+            let outcome = if is_authority { Outcome::NoEffect } else { Outcome::AllCount };
+            let (credit, sim, over) = (None, None, None);
+            (id, Conflict { id, kind, shop, credit, sim, over, sides: sides.collect(), outcome })
+        });
+        conflicts.collect()
     }
 
     /// Entries kept without effect, by log and reason: one that writes thousands makes one conflict.
@@ -29,10 +56,7 @@ impl<S: Store> Replica<S> {
             groups.entry((log, reason)).or_default().push(number);
         }
         let conflicts = groups.into_iter().map(|((log, reason), numbers)| {
-            let shop = match log.scope {
-                Scope::Shop(shop) => shop,
-                Scope::Registry => ShopId(0),
-            };
+            let shop = shop_of(&log);
             let (kind, first) = (ConflictKind::SetAside, numbers.first().copied().unwrap_or_default());
             let about = format!("{reason:?}");
             let sides = [log.to_bytes().to_vec(), first.to_be_bytes().to_vec()];
@@ -104,5 +128,12 @@ impl<S: Store> Replica<S> {
             decisions: conflict.decisions().into_iter().map(str::to_owned).collect(),
             handled,
         }
+    }
+}
+
+fn shop_of(log: &LogId) -> ShopId {
+    match log.scope {
+        Scope::Shop(shop) => shop,
+        Scope::Registry => ShopId(0),
     }
 }

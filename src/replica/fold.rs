@@ -39,6 +39,10 @@ pub(crate) trait Entries {
     fn body(&self, at: EntryRef) -> Result<Result<Body, BodyError>, ReplicaError>;
     /// The number of a log in this store, if it is held.
     fn index(&self, log: &LogId) -> Option<u32>;
+    /// The log as its device wrote it: of a branch of a forked log, that log.
+    fn written(&self, log: &LogId) -> LogId;
+    /// The number of the first entry of a log: above 1 for a branch.
+    fn first(&self, log: u32) -> u64;
     /// What an entry says, if it is held.
     fn entry(&self, at: EntryRef) -> Result<Option<Result<Body, BodyError>>, ReplicaError>;
     /// The entries that made a document, in the order in which they were applied here.
@@ -68,6 +72,8 @@ pub enum SetAside {
     Id,
     /// The registry refuses it. Judged again when a certificate comes.
     Registry,
+    /// It stands in a second sequel of the authority's log, of which only the first counts.
+    Branch,
 }
 
 /// What became of an entry.
@@ -109,10 +115,10 @@ pub(crate) struct Fold {
     set_aside: BTreeMap<EntryRef, SetAside>,
     /// How many entries of each log wait or are set aside.
     without_effect: BTreeMap<u32, u64>,
-    /// For each actor, the numbers that its changes without effect claim in a document, and the first entry that
+    /// For each actor and log (two branches of one log may use one actor), the numbers that its changes without effect claim in a document, and the first entry that
     /// claims each. An actor's number is its first claimant's, whatever becomes of that entry: else a second use
     /// of it (finding 6) would count where the first still waits, and not where it no longer does.
-    claims: BTreeMap<Actor, BTreeMap<(DocumentId, u64), u64>>,
+    claims: BTreeMap<(Actor, u32), BTreeMap<(DocumentId, u64), u64>>,
     /// Shops in which something changed since somebody last looked.
     pub stirred: BTreeSet<ShopId>,
     /// Shops in which a closing came since the last [`Fold::finish`], and the ends that were folded by.
@@ -181,7 +187,7 @@ impl Fold {
     pub fn forget(&mut self, at: &EntryRef, actor: &Actor) {
         self.record(*at, Fate::Applied);
         self.touched.verdicts.remove(at);
-        if let Some(claims) = self.claims.get_mut(actor) {
+        if let Some(claims) = self.claims.get_mut(&(*actor, at.log)) {
             claims.retain(|_, first| *first != at.number);
         }
     }
@@ -198,14 +204,14 @@ impl Fold {
     }
 
     fn claim(&mut self, at: EntryRef, document: &DocumentId, change: &ParsedChange) {
-        let claims = self.claims.entry(change.actor).or_default();
+        let claims = self.claims.entry((change.actor, at.log)).or_default();
         let first = claims.entry((document.clone(), change.sequence)).or_insert(at.number);
         *first = at.number.min(*first);
     }
 
     /// Whether an earlier entry of the same log claims the same number of the same actor. An actor writes one log.
     fn is_claimed(&self, at: EntryRef, document: &DocumentId, change: &ParsedChange) -> bool {
-        let claims = self.claims.get(&change.actor);
+        let claims = self.claims.get(&(change.actor, at.log));
         let first = claims.and_then(|claims| claims.get(&(document.clone(), change.sequence)));
         first.is_some_and(|first| *first < at.number)
     }
@@ -294,7 +300,11 @@ impl Fold {
         if !self.registry.may_write(&log.device, log.scope) {
             return set_aside(SetAside::Right);
         }
-        let change = match read_change(log, body) {
+        let written = entries.written(log);
+        if written != *log && log.scope == Scope::Registry && log.device == self.registry.authority() {
+            return set_aside(SetAside::Branch);
+        }
+        let change = match read_change(&written, body) {
             Ok(change) => change,
             Err(reason) => return set_aside(reason),
         };
@@ -332,7 +342,7 @@ impl Fold {
         if operation.check_fields().is_err() {
             return set_aside(SetAside::Field);
         }
-        if !is_bound(&operation, log, at.number, body) {
+        if !is_bound(&operation, &entries.written(log), at.number, body) {
             return set_aside(SetAside::Id);
         }
         let origin = Origin {
@@ -469,7 +479,7 @@ impl Fold {
     fn fold_again(&mut self, entries: &impl Entries, log: &LogId, after: u64) -> Result<(), ReplicaError> {
         let Some(index) = entries.index(log) else { return Ok(()) };
         let mut touched = BTreeMap::new();
-        let mut number = after + 1;
+        let mut number = entries.first(index).max(after.saturating_add(1));
         while let Some(body) = entries.entry(EntryRef { log: index, number })? {
             if let Ok(body) = body {
                 touched.insert(body.document, ());

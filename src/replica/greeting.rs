@@ -112,6 +112,14 @@ impl<S: Store> Replica<S> {
                 }
                 self.received(peer, &packed, true, now);
             }
+            Message::Locate { log, places } => self.asked_where(peer, log, &places, now),
+            Message::Branch { after, entries } => {
+                self.active(&peer, now);
+                if let Some(session) = self.sessions.get_mut(&peer) {
+                    session.delivered = true;
+                }
+                self.told_branch(peer, after, &entries, now);
+            }
             Message::Sent => {
                 self.active(&peer, now);
                 let mut is_empty = false;

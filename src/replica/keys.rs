@@ -4,6 +4,7 @@
 //! | --- | --- | --- |
 //! | `e` log(4) number(8) | segment that begins there | truth |
 //! | `l` log(4) | log id(45) number(8) hash(32): name and head | truth |
+//! | `f` log(4) | of a branch of a forked log: log id as written(45) number(8) hash(32) of the entry it departs after, hash(32) of its first | truth |
 //! | `s` name | singletons: the incarnation, the authority, the version of what is derived | truth |
 //! | `i` hash(32) | what an idempotency key was used for, and the answer | own |
 //! | `v` id(8) | an invitation made here | own |
@@ -30,6 +31,7 @@ pub(crate) const UNCOUNTED_VERSION: &[u8] = b"2";
 
 pub(crate) const SEGMENT: u8 = b'e';
 pub(crate) const LOG: u8 = b'l';
+pub(crate) const BRANCH: u8 = b'f';
 pub(crate) const CREDIT: u8 = b'c';
 pub(crate) const MOVEMENT: u8 = b'm';
 pub(crate) const DOCUMENT: u8 = b'd';
@@ -71,6 +73,10 @@ pub(crate) fn read_entry(key: &[u8]) -> Option<EntryRef> {
 
 pub(crate) fn log(log: u32) -> Vec<u8> {
     [&[LOG][..], &log.to_be_bytes()].concat()
+}
+
+pub(crate) fn branch(log: u32) -> Vec<u8> {
+    [&[BRANCH][..], &log.to_be_bytes()].concat()
 }
 
 pub(crate) fn credit(id: &CreditId) -> Vec<u8> {

@@ -11,6 +11,7 @@ use crate::log::{
 };
 use crate::model::{DocumentId, Scope};
 use crate::replica::ReplicaError;
+use crate::replica::branches::Branch;
 use crate::replica::fold::{Entries, EntryRef};
 use crate::replica::keys;
 use crate::replica::soundness::{self, Damage};
@@ -48,6 +49,7 @@ pub(crate) struct Logs<S> {
     pub store: S,
     held: BTreeMap<LogId, Held>,
     names: Vec<LogId>,
+    pub(super) branches: BTreeMap<LogId, Branch>,
     staged: BTreeMap<LogId, Vec<Staged>>,
     entries: u64,
     /// Goes up whenever a head moves.
@@ -61,11 +63,11 @@ const SEGMENT_BYTES: usize = 10_000;
 impl<S: Store> Logs<S> {
     /// Reads the logs of a store, each from its beginning, and says what is wrong with them.
     pub fn open(store: S) -> Result<(Logs<S>, Damage), ReplicaError> {
-        let (found, damage) = soundness::take_stock(&store)?;
-        let mut logs =
-            Logs { store, held: BTreeMap::new(), names: Vec::new(), staged: BTreeMap::new(), entries: 0, moves: 0 };
+        let (found, branches, damage) = soundness::take_stock(&store)?;
+        let (held, names, staged) = Default::default();
+        let mut logs = Logs { store, held, names, branches, staged, entries: 0, moves: 0 };
         for (index, (log, head)) in found {
-            logs.entries += head.number;
+            logs.entries += head.number.saturating_sub(logs.base(&log).number);
             logs.held.insert(log, Held { index, head, stored: head.number });
             logs.names.push(log);
         }
@@ -89,7 +91,7 @@ impl<S: Store> Logs<S> {
 
     /// How far a log is held; its root if it is not.
     pub fn head(&self, log: &LogId) -> Head {
-        self.held.get(log).map_or_else(|| Head { number: 0, hash: root_of(log) }, |held| held.head)
+        self.held.get(log).map_or_else(|| self.base(log), |held| held.head)
     }
 
     /// The logs of one scope.
@@ -120,8 +122,29 @@ impl<S: Store> Logs<S> {
         }
         let index = self.names.len() as u32;
         self.names.push(*log);
-        self.held.insert(*log, Held { index, head: Head { number: 0, hash: root_of(log) }, stored: 0 });
+        let head = self.base(log);
+        self.held.insert(*log, Held { index, head, stored: head.number });
         index
+    }
+
+    /// A new log that is in the store already, up to that head.
+    pub(super) fn begin_at(&mut self, log: &LogId, head: Head) -> u32 {
+        let index = self.index_of(log);
+        self.set_head(log, head);
+        if let Some(held) = self.held.get_mut(log) {
+            held.stored = head.number;
+        }
+        index
+    }
+
+    /// A log ends there now: what came after it stands elsewhere.
+    pub(super) fn cut(&mut self, log: &LogId, head: Head) {
+        if let Some(held) = self.held.get_mut(log) {
+            self.moves += 1;
+            self.entries -= held.head.number - head.number;
+            held.head = head;
+            held.stored = head.number;
+        }
     }
 
     /// Appends an entry to an own log.
@@ -227,6 +250,9 @@ impl<S: Store> Logs<S> {
                 }
             }
             batch.put(keys::log(index), soundness::write_head(&log, &head));
+            if let Some(branch) = self.branches.get(&log) {
+                batch.put(keys::branch(index), soundness::write_departure(&branch.departure));
+            }
         }
         fresh
     }
@@ -237,7 +263,7 @@ impl<S: Store> Logs<S> {
         if number == held.head.number {
             return Ok(Some(held.head.hash));
         }
-        let mut head = Head { number: 0, hash: root_of(log) };
+        let mut head = self.base(log);
         self.each_body(held.index, &mut |_, body| {
             if head.number < number {
                 head = Head { number: head.number + 1, hash: next_hash(&head, body) };
@@ -263,7 +289,7 @@ impl<S: Store> Logs<S> {
     /// The next bodies of a log in the store, from that number on: that many, or a segment more.
     pub fn bodies(&self, index: u32, from: u64, count: usize) -> Result<Vec<Vec<u8>>, ReplicaError> {
         let stored = self.names.get(index as usize).and_then(|log| self.held.get(log)).map_or(0, |held| held.stored);
-        if from == 0 || from > stored {
+        if from < self.first(index) || from > stored {
             return Ok(Vec::new());
         }
         let (first, _) = self.segment_at(EntryRef { log: index, number: from })?;
@@ -284,6 +310,11 @@ impl<S: Store> Logs<S> {
         damaged.map_or(Ok(bodies), Err)
     }
 
+    /// The number of a log's first entry: a branch goes on from where it departs.
+    pub fn first(&self, index: u32) -> u64 {
+        self.names.get(index as usize).map_or(1, |log| self.base(log).number + 1)
+    }
+
     /// Reads a log from its beginning, body by body. Ends early, without error, where an entry is missing.
     pub fn each_body(&self, index: u32, visit: VisitOf<'_, [u8]>) -> Result<(), ReplicaError> {
         self.each_segment(index, &mut |first, segment| {
@@ -295,7 +326,7 @@ impl<S: Store> Logs<S> {
     pub fn each_segment(&self, index: u32, visit: VisitOf<'_, Segment>) -> Result<(), ReplicaError> {
         let prefix = keys::segment_prefix(index);
         let mut result = Ok(());
-        let mut next = 1;
+        let mut next = self.first(index);
         self.store.scan(&prefix, &prefix, &mut |key, value| {
             let first = keys::read_entry(key).map_or(0, |at| at.number);
             let step = match Segment::from_bytes(value) {
@@ -339,7 +370,8 @@ impl<S: Store> Logs<S> {
 
     /// The next piece of a log from that number on, ending at a signed entry at or after `to` or at the limits.
     pub fn suffix(&self, log: &LogId, from: u64, to: u64) -> Result<Option<Suffix>, ReplicaError> {
-        let Some(held) = self.held.get(log).filter(|held| from >= 1 && from <= held.stored) else {
+        let Some(held) = self.held.get(log).filter(|held| from >= self.first(held.index) && from <= held.stored)
+        else {
             return Ok(None);
         };
         let (first, _) = self.segment_at(EntryRef { log: held.index, number: from })?;
@@ -396,9 +428,17 @@ impl<S: Store> Entries for Logs<S> {
         self.held.get(log).map(|held| held.index)
     }
 
+    fn written(&self, log: &LogId) -> LogId {
+        self.written(log)
+    }
+
+    fn first(&self, log: u32) -> u64 {
+        self.first(log)
+    }
+
     fn entry(&self, at: EntryRef) -> Result<Option<Result<Body, BodyError>>, ReplicaError> {
         let held = self.log(at.log).map_or(0, |log| self.head(&log).number);
-        if at.number > held { Ok(None) } else { self.body(at).map(Some) }
+        if at.number > held || at.number < self.first(at.log) { Ok(None) } else { self.body(at).map(Some) }
     }
 
     fn positions(&self, document: &DocumentId) -> Result<Vec<EntryRef>, ReplicaError> {

@@ -17,6 +17,7 @@
 mod asking;
 mod backup;
 mod boot;
+mod branches;
 mod changes;
 mod closing;
 mod command;
@@ -25,6 +26,7 @@ mod conduct;
 mod conflicts;
 mod error;
 mod fold;
+mod forks;
 mod greeting;
 mod join;
 mod keys;

@@ -15,6 +15,7 @@ use crate::model::{Credit, DeviceKey, DocumentId, Incarnation, MovementRecord, S
 use crate::planted::{self, Bug};
 use crate::replica::boot::{BootError, Identity, Random};
 use crate::replica::fold::{Entries, EntryRef, Fold, Touched};
+use crate::replica::forks::branches_told;
 use crate::replica::logs::Logs;
 use crate::replica::soundness::{LOG_RECORD_BYTES, own_records, read_head};
 use crate::replica::{Replica, ReplicaError, keys};
@@ -114,6 +115,7 @@ impl<S: Store> Replica<S> {
     /// Reads what is derived, and says for how many entries that accounts.
     fn recall(&mut self) -> Result<u64, ReplicaError> {
         let mut placed = 0;
+        self.tell_branches();
         for (_, value) in self.values(keys::DOCUMENT)? {
             let (positions, ()): Made<()> =
                 postcard::from_bytes(&value).map_err(|_| ReplicaError::damaged("a document's record is unreadable"))?;
@@ -140,7 +142,7 @@ impl<S: Store> Replica<S> {
             let at = keys::read_entry(&key).ok_or_else(|| damaged("a verdict names no entry"))?;
             let why = postcard::from_bytes(&value).map_err(|_| damaged("a verdict is unreadable"))?;
             let log = self.logs.log(at.log).ok_or(damaged("a log has no name"))?;
-            self.fold.recall_set_aside(at, why, &log, &self.logs.body(at)?);
+            self.fold.recall_set_aside(at, why, &self.logs.written(&log), &self.logs.body(at)?);
             placed += 1;
         }
         for (key, _) in self.values(keys::WAITING)? {
@@ -184,10 +186,11 @@ impl<S: Store> Replica<S> {
         batch.put(keys::OWN_SUM, self.own.to_bytes());
         self.logs.store.apply(&batch)?;
         self.fold = Fold::new(authority);
+        self.tell_branches();
         self.books = None;
         let logs: Vec<(LogId, u32)> = self.logs.held().iter().map(|(log, held)| (*log, held.index)).collect();
         for (log, index) in logs {
-            let mut number = 1;
+            let mut number = self.logs.first(index);
             loop {
                 // Piece by piece, as in a first synchronisation: documents are closed between pieces.
                 let bodies = self.logs.bodies(index, number, REBUILD_ENTRIES)?;
@@ -213,6 +216,7 @@ impl<S: Store> Replica<S> {
 
     /// Every entry held, folded into that fold.
     pub(super) fn fold_all(&self, mut fold: Fold) -> Result<Fold, ReplicaError> {
+        fold.book.know_branches(branches_told(&self.logs));
         for (log, held) in self.logs.held() {
             self.logs.each_body(held.index, &mut |number, bytes| {
                 let at = EntryRef { log: held.index, number };
@@ -264,6 +268,14 @@ impl<S: Store> Entries for FromScratch<'_, S> {
 
     fn index(&self, log: &LogId) -> Option<u32> {
         self.0.index(log)
+    }
+
+    fn written(&self, log: &LogId) -> LogId {
+        self.0.written(log)
+    }
+
+    fn first(&self, log: u32) -> u64 {
+        self.0.first(log)
     }
 
     fn entry(&self, at: EntryRef) -> Result<Option<Result<Body, BodyError>>, ReplicaError> {

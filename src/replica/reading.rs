@@ -48,7 +48,7 @@ impl<S: Store> Replica<S> {
                 Some((of, number)) if log == of => number + 1,
                 _ => 1,
             };
-            for number in first.max(filter.from)..=held.head.number {
+            for number in first.max(filter.from).max(self.logs.first(held.index))..=held.head.number {
                 let at = EntryRef { log: held.index, number };
                 if filter.set_aside && !self.fold.set_aside().contains_key(&at) {
                     continue;

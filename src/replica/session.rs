@@ -21,6 +21,9 @@ pub(super) struct Session {
     pub theirs: BTreeMap<LogId, Head>,
     /// How far it was asked for each log.
     pub requested: BTreeMap<LogId, u64>,
+    /// Logs of which it was asked where its chain departs from ours, up to which entry both are known
+    /// to be one, and when.
+    pub located: BTreeMap<LogId, (u64, Timestamp)>,
     /// Requests it has not finished answering.
     pub outstanding: u32,
     /// Whether entries have come since the last request was answered.
@@ -54,6 +57,7 @@ impl Session {
             digest: None,
             theirs: BTreeMap::new(),
             requested: BTreeMap::new(),
+            located: BTreeMap::new(),
             outstanding: 0,
             delivered: false,
             active_at: now,

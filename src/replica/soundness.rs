@@ -9,7 +9,8 @@ use std::fmt;
 use std::ops::ControlFlow;
 
 use crate::ledger::SetDigest;
-use crate::log::{Head, LogId, Segment, next_hash, root_of};
+use crate::log::{Departure, Head, LogId, Segment, next_hash, root_of};
+use crate::replica::branches::Branch;
 use crate::replica::{ReplicaError, keys};
 use crate::store::{Store, StoreError};
 
@@ -64,8 +65,11 @@ impl fmt::Display for Damage {
 /// The logs of a store by their numbers in it, each with its head.
 pub(super) type Stock = BTreeMap<u32, (LogId, Head)>;
 
-/// The logs of a store, and what is wrong with them.
-pub(super) fn take_stock(store: &impl Store) -> Result<(Stock, Damage), ReplicaError> {
+/// The branches of a store's forked logs.
+pub(super) type Branches = BTreeMap<LogId, Branch>;
+
+/// The logs of a store, the branches among them, and what is wrong with them.
+pub(super) fn take_stock(store: &impl Store) -> Result<(Stock, Branches, Damage), ReplicaError> {
     let mut damage = Damage::default();
     let mut logs = BTreeMap::new();
     scan(store, keys::LOG, |key, value| {
@@ -80,7 +84,27 @@ pub(super) fn take_stock(store: &impl Store) -> Result<(Stock, Damage), ReplicaE
     if logs.keys().copied().ne(0..logs.len() as u32) {
         damage.records.push("a log's head is missing");
     }
-    let mut reached: BTreeMap<u32, Head> = logs.iter().map(|(index, (log, _))| (*index, root(log))).collect();
+    let mut departures: BTreeMap<LogId, Departure> = BTreeMap::new();
+    scan(store, keys::BRANCH, |key, value| {
+        let index = key.get(1..).and_then(|index| <[u8; 4]>::try_from(index).ok()).map(u32::from_be_bytes);
+        let named = index.and_then(|index| logs.get(&index));
+        match named.zip(read_departure(value)).filter(|((log, _), departure)| *log == departure.name()) {
+            Some(((log, _), departure)) => drop(departures.insert(*log, departure)),
+            None => damage.records.push("where a branch departs is unreadable"),
+        }
+    })?;
+    let base = |log: &LogId| departures.get(log).map_or_else(|| root(log), |departure| departure.after);
+    let mut reached: BTreeMap<u32, Head> = logs.iter().map(|(index, (log, _))| (*index, base(log))).collect();
+    // A branch whose log does not hold the entry that it departs after hangs on nothing.
+    let mut branches: Branches = BTreeMap::new();
+    let mut pass = |log: &LogId, head: &Head| {
+        for (name, departure) in departures.iter().filter(|(name, departure)| departure.after == *head && *name != log) {
+            if departures.get(log).map_or(*log, |of| of.written) == departure.written {
+                branches.insert(*name, Branch { departure: *departure, parent: *log });
+            }
+        }
+    };
+    logs.values().filter(|(log, _)| !departures.contains_key(log)).for_each(|(log, _)| pass(log, &root(log)));
     scan(store, keys::SEGMENT, |key, value| {
         let Some(at) = keys::read_entry(key) else { return damage.records.push("a segment's key is unreadable") };
         match reached.get_mut(&at.log) {
@@ -89,7 +113,14 @@ pub(super) fn take_stock(store: &impl Store) -> Result<(Stock, Damage), ReplicaE
             Some(head) if at.number != head.number + 1 => {}
             Some(head) => {
                 if let Ok(segment) = Segment::from_bytes(value) {
-                    *head = segment.bodies.iter().fold(*head, |head, body| chained(&head, body));
+                    for body in &segment.bodies {
+                        *head = chained(head, body);
+                        if !departures.is_empty()
+                            && let Some((log, _)) = logs.get(&at.log)
+                        {
+                            pass(log, head);
+                        }
+                    }
                 }
             }
         }
@@ -102,11 +133,14 @@ pub(super) fn take_stock(store: &impl Store) -> Result<(Stock, Damage), ReplicaE
                 damage.lost.push(LostEntries { log: *log, from: found.number + 1, to });
             }
             // As many as there should be, or more, and not those: which of them is wrong cannot be known.
-            _ => damage.lost.push(LostEntries { log: *log, from: 1, to }),
+            _ => damage.lost.push(LostEntries { log: *log, from: base(log).number + 1, to }),
         }
     }
     damage.lost.sort_unstable();
-    Ok((logs, damage))
+    if branches.len() < departures.len() && damage.lost.is_empty() {
+        damage.records.push("a branch departs from a log that does not hold its last common entry");
+    }
+    Ok((logs, branches, damage))
 }
 
 /// The sum of what a store holds beside the logs and what is derived from them.
@@ -143,6 +177,17 @@ pub(super) fn read_head(bytes: &[u8]) -> Option<(LogId, Head)> {
 
 pub(super) fn write_head(log: &LogId, head: &Head) -> Vec<u8> {
     [&log.to_bytes()[..], &head.number.to_be_bytes(), &head.hash].concat()
+}
+
+/// Where a branch departs: the log as written, the entry before its first, the hash of its first.
+pub(super) fn read_departure(bytes: &[u8]) -> Option<Departure> {
+    let (after, first) = bytes.split_at_checked(LOG_RECORD_BYTES)?;
+    let (written, after) = read_head(after)?;
+    Some(Departure { written, after, first: first.try_into().ok()? })
+}
+
+pub(super) fn write_departure(departure: &Departure) -> Vec<u8> {
+    [&write_head(&departure.written, &departure.after)[..], &departure.first].concat()
 }
 
 fn scan(store: &impl Store, letter: u8, mut visit: impl FnMut(&[u8], &[u8])) -> Result<(), StoreError> {

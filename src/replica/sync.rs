@@ -202,7 +202,15 @@ impl<S: Store> Replica<S> {
             (is_ours && !is_beyond).then_some((one.log, one.head.number.min(own.number)))
         };
         let numbers: Vec<(LogId, u64)> = positions.iter().filter_map(confirmed).collect();
+        // As many entries, and another one at the end: neither would ask the other for more.
+        let own = |one: &Position| self.logs.held().get(&one.log).map(|held| held.head);
+        let parted = |one: &&Position| own(one).is_some_and(|own| own.number == one.head.number && own != one.head);
+        let parted: Vec<LogId> = positions.iter().filter(parted).map(|one| one.log).collect();
         self.seen.entry(peer).or_default().numbers.extend(numbers);
+        self.told_after_asked(peer, &positions, now);
+        for log in parted {
+            self.locate(peer, log, now);
+        }
         if answer && !scopes.is_empty() {
             self.send_positions(peer, scopes, false);
         }

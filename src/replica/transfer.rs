@@ -4,9 +4,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::log::{LogId, SuffixError, check_suffix};
+use crate::log::{ChainedEntry, LogId, Signature, SuffixError, check_suffix};
 use crate::model::{DeviceKey, Scope, Timestamp};
-use crate::replica::Replica;
+use crate::replica::{Replica, ReplicaError};
 use crate::replica::conduct::Misconduct;
 use crate::replica::fold::{Entries, EntryRef};
 use crate::store::Store;
@@ -75,6 +75,7 @@ impl<S: Store> Replica<S> {
                 || !shared(log.scope)
                 || !self.fold.registry.knows(&log.device)
                 || overfull.contains(&log.device)
+                || session.located.contains_key(log)
             {
                 continue;
             }
@@ -96,6 +97,10 @@ impl<S: Store> Replica<S> {
         let Some(shared) = self.shared(&peer) else { return };
         let (mut budget, mut bytes, mut again) = (WANT_ENTRIES_MAX, ANSWER_BYTES_MAX, 0);
         for want in wants.iter().filter(|want| shared(want.log.scope)) {
+            let want = match self.begin_giving(peer, want) {
+                Ok(want) => want,
+                Err(error) => return self.fail(&error),
+            };
             let mut from = want.from;
             while from <= want.to && budget > 0 && bytes > 0 {
                 let suffix = match self.logs.suffix(&want.log, from, want.to) {
@@ -165,28 +170,31 @@ impl<S: Store> Replica<S> {
                 return self.misbehaved(peer, Misconduct::Broken, reason, now);
             }
             Err(SuffixError::Bounds) => return self.conducts.refused += 1,
-            // Of this device's own log: it was continued by a copy of this store, or this store is the copy.
-            Err(SuffixError::Signature) if own => return,
-            // No verdict on the log: whoever handed it on may not have checked.
-            Err(SuffixError::Signature) if asked_for => {
-                return self.misbehaved(peer, Misconduct::Broken, "entries that are not signed", now);
-            }
+            // No verdict yet: it may be another sequel of the log than the one held here, and this store its copy.
+            Err(SuffixError::Signature) if asked_for => return self.locate(peer, log, now),
             Err(SuffixError::Signature) => return self.conducts.refused += 1,
         };
-        self.traffic.received += entries.len() as u64;
-        if own {
-            // Only this device can have signed it: this store is an older copy of itself. It goes on as another.
-            self.begin_incarnation();
-            self.greet_again(now);
+        if let Err(error) = self.take_in(&log, &entries, suffix.signature, now) {
+            self.fail(&error);
         }
+    }
+
+    /// Takes entries that continue a log, or begin a branch of one.
+    pub(super) fn take_in(
+        &mut self,
+        log: &LogId,
+        entries: &[ChainedEntry],
+        signature: Signature,
+        now: Timestamp,
+    ) -> Result<(), ReplicaError> {
+        self.traffic.received += entries.len() as u64;
+        // Only this device can have signed it: this store is an older copy of itself, or was copied. It goes on as another.
+        self.leave_forked(&self.logs.written(log), now);
         let members = self.fold.registry.members().len() + self.fold.registry.revoked().len();
-        let index = self.logs.extend(&log, &entries, suffix.signature);
-        for entry in &entries {
+        let index = self.logs.extend(log, entries, signature);
+        for entry in entries {
             let at = EntryRef { log: index, number: entry.number };
-            let taken = self.fold.take(&self.logs, at, &log, &entry.body);
-            if let Err(error) = taken {
-                return self.fail(&error);
-            }
+            self.fold.take(&self.logs, at, log, &entry.body)?;
             if let Ok(body) = &entry.body
                 && body.stamp.time() <= now.plus_ms(BELIEVED_AHEAD_MS)
             {
@@ -197,5 +205,6 @@ impl<S: Store> Replica<S> {
             self.leave_revoked();
         }
         self.changed(now);
+        Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! Everything checked anew: every chain, every signature, and all that was derived from the entries.
 
-use crate::log::{Head, next_hash, root_of, verify_head};
+use crate::log::{Head, next_hash, verify_head};
 use crate::replica::fold::Fold;
 use crate::replica::{Replica, ReplicaError, VerifyView};
 use crate::store::Store;
@@ -13,8 +13,8 @@ impl<S: Store> Replica<S> {
     pub fn verify(&self) -> Result<VerifyView, ReplicaError> {
         let mut faults = Vec::new();
         for (log, held) in self.logs.held() {
-            let mut head = Head { number: 0, hash: root_of(log) };
-            let mut signed = 0;
+            let mut head = self.logs.base(log);
+            let mut signed = head.number;
             let mut bad_signature = None;
             let read = self.logs.each_segment(held.index, &mut |_, segment| {
                 for body in &segment.bodies {

@@ -4,7 +4,7 @@ use minicbor::bytes::{ByteArray, ByteVec};
 use minicbor::{Decode, Encode};
 use thiserror::Error;
 
-use crate::log::{Digest, Head, LogId, SUFFIX_BYTES_MAX, SUFFIX_ENTRIES_MAX, Signature, Suffix, pack, unpack};
+use crate::log::{Digest, EntryHash, Head, LOCATE_MAX, LogId, SUFFIX_BYTES_MAX, SUFFIX_ENTRIES_MAX, Signature, Suffix, pack, unpack};
 use crate::membership::Credentials;
 use crate::model::{DeviceKey, Incarnation, NetworkId, Scope, ShopId, SimNumber, Timestamp};
 use crate::money::Amount;
@@ -53,6 +53,22 @@ pub enum Message {
     Entries(Packed),
     /// All that was wanted has been sent.
     Sent,
+    /// What the listener sent of that log does not continue what the speaker holds: here is where the speaker stands,
+    /// newest first. Please send yours from the last of these on that both have.
+    Locate {
+        /// The log, under the name by which the listener told of it.
+        log: LogId,
+        /// Entries of the speaker's chain.
+        places: Vec<Head>,
+    },
+    /// Entries of a log from a place on that the listener may hold another sequel of: two sequels that one device signed
+    /// prove a fork.
+    Branch {
+        /// The hash of the entry before the first.
+        after: EntryHash,
+        /// The entries, of the log as its device wrote it.
+        entries: Packed,
+    },
     /// The speaker runs short of a SIM's balance: please give some of your share.
     Ask {
         /// The shop.
@@ -266,6 +282,18 @@ enum Wire {
     Ask(#[n(0)] u32, #[n(1)] String, #[n(2)] String),
     #[n(14)]
     Given(#[n(0)] u32, #[n(1)] String, #[n(2)] String),
+    #[n(15)]
+    Locate(#[n(0)] ByteArray<45>, #[n(1)] Vec<(u64, ByteArray<32>)>),
+    #[n(16)]
+    Branch(
+        #[n(0)] ByteArray<32>,
+        #[n(1)] ByteArray<45>,
+        #[n(2)] u64,
+        #[n(3)] u32,
+        #[n(4)] ByteArray<64>,
+        #[n(5)] bool,
+        #[n(6)] ByteVec,
+    ),
 }
 
 #[derive(Encode, Decode)]
@@ -351,6 +379,19 @@ pub fn encode(message: &Message) -> Vec<u8> {
             packed.bodies.clone().into(),
         ),
         Message::Sent => Wire::Sent,
+        Message::Locate { log, places } => Wire::Locate(
+            log.to_bytes().into(),
+            places.iter().map(|place| (place.number, place.hash.into())).collect(),
+        ),
+        Message::Branch { after, entries } => Wire::Branch(
+            (*after).into(),
+            entries.log.to_bytes().into(),
+            entries.from,
+            entries.count,
+            entries.signature.into(),
+            entries.zstd,
+            entries.bodies.clone().into(),
+        ),
         Message::Ask { shop, sim, amount } => Wire::Ask(shop.0, sim.to_string(), amount.to_string()),
         Message::Given { shop, sim, amount } => Wire::Given(shop.0, sim.to_string(), amount.to_string()),
         Message::Join { invitation, proof, name } => Wire::Join((*invitation).into(), (*proof).into(), name.clone()),
@@ -416,6 +457,16 @@ pub fn decode(bytes: &[u8]) -> Result<Message, WireError> {
             bodies: bodies.into(),
         }),
         Wire::Sent => Message::Sent,
+        Wire::Locate(log, places) => {
+            at_most(places.len(), LOCATE_MAX)?;
+            let place = |(number, hash): (u64, ByteArray<32>)| Head { number, hash: hash.into() };
+            Message::Locate { log: log_of(log)?, places: places.into_iter().map(place).collect() }
+        }
+        Wire::Branch(after, log, from, count, signature, zstd, bodies) => {
+            let (log, signature, bodies) = (log_of(log)?, signature.into(), bodies.into());
+            let entries = Packed { log, from, count, signature, zstd, bodies };
+            Message::Branch { after: after.into(), entries }
+        }
         Wire::Ask(shop, sim, amount) => {
             let (shop, sim, amount) = portion(shop, &sim, &amount)?;
             Message::Ask { shop, sim, amount }

@@ -32,6 +32,7 @@ mod failing_store;
 mod floods;
 mod folds;
 mod forge;
+mod forks;
 mod golden;
 #[cfg(feature = "node")]
 mod heads_file;

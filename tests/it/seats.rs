@@ -201,6 +201,15 @@ impl Desk {
         self.open_on(seat, image, Replica::open_restored);
     }
 
+    /// A further seat at which a copy of a device's disk goes on as if it were the device: nobody noticed the copying.
+    pub fn seat_copy(&mut self, seat: usize, image: MemoryStore) -> usize {
+        let Seat { identity, clock_off_ms, .. } = &self.seats[seat];
+        let copy = Seat { replica: None, identity: identity.clone(), clock_off_ms: *clock_off_ms, runs: 100 };
+        self.seats.push(copy);
+        self.open_on(self.seats.len() - 1, image, Replica::open);
+        self.seats.len() - 1
+    }
+
     // ---- inputs ----
 
     /// One step of one replica, made durable.
