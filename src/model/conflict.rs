@@ -126,6 +126,13 @@ pub enum SideValue {
         /// The code of the reason.
         reason: String,
     },
+    /// One of several sequels of one log.
+    Sequel {
+        /// How many entries.
+        count: u64,
+        /// The number of the first.
+        first: u64,
+    },
 }
 
 /// One side of a conflict: who said what, when, on which device.

@@ -38,7 +38,7 @@ impl<S: Store> Replica<S> {
                 let parted = self.logs.departing(&log).map(|(_, departure)| departure.after.number).min();
                 let after = if log == written { parted.unwrap_or_default() } else { self.logs.base(&log).number };
                 let (count, first) = (self.logs.head(&log).number.saturating_sub(after), after + 1);
-                let value = SideValue::Entries { count, first, reason: "branch".to_owned() };
+                let value = SideValue::Sequel { count, first };
                 Side { device: written.device, agent: None, at: None, value }
             });
             let is_authority = written.device == self.fold.registry.authority();

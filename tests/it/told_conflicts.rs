@@ -131,6 +131,7 @@ fn of_the_rest() -> Vec<ConflictView> {
     let moved = |what: &str| SideValue::Movement { id: MovementId([3; 10]), what: what.to_owned(), amount: usd("100") };
     let below = Balance::zero(Currency::Usd).minus(usd("20")).expect("small");
     let entries = |count, reason: &str| vec![SideValue::Entries { count, first: 45, reason: reason.to_owned() }];
+    let sequels = vec![SideValue::Sequel { count: 12, first: 45 }, SideValue::Sequel { count: 1, first: 45 }];
     let both = vec![granted(1, "CRED-001", "100"), granted(2, "CRED-001~K7", "50")];
     let mut found = vec![
         view(ConflictKind::Overpaid, None, did(vec![paid("60"), paid("55")]), Outcome::Overpaid(usd("15"))),
@@ -149,7 +150,8 @@ fn of_the_rest() -> Vec<ConflictView> {
     }
     found.push(view(ConflictKind::SetAside, None, entries(12, "right"), Outcome::NoEffect));
     found.push(view(ConflictKind::WrongClock, None, entries(12, "time"), Outcome::NoEffect));
-    found.push(view(ConflictKind::ForkedDevice, None, entries(12, "place"), Outcome::NoEffect));
+    found.push(view(ConflictKind::ForkedDevice, None, sequels.clone(), Outcome::AllCount));
+    found.push(view(ConflictKind::ForkedDevice, None, sequels, Outcome::NoEffect));
     found
 }
 
@@ -166,6 +168,7 @@ fn reasons() -> Vec<String> {
         SetAside::Field,
         SetAside::Id,
         SetAside::Registry,
+        SetAside::Branch,
     ];
     let is_listed = |reason: SetAside| match reason {
         SetAside::Body
@@ -177,7 +180,8 @@ fn reasons() -> Vec<String> {
         | SetAside::Place
         | SetAside::Field
         | SetAside::Id
-        | SetAside::Registry => all.contains(&reason),
+        | SetAside::Registry
+        | SetAside::Branch => all.contains(&reason),
     };
     assert!(all.into_iter().all(is_listed));
     all.map(|reason| format!("{reason:?}").to_lowercase()).to_vec()

@@ -92,9 +92,13 @@ pub(super) fn decision(view: &ConflictView) -> String {
         Outcome::AllCount => match conflict.kind {
             ConflictKind::ConcurrentEdit => "None of these values counts any more: another was written since.",
             ConflictKind::PossibleDuplicate => "All the captures count in the balance.",
+            ConflictKind::ForkedDevice => "All sequels are kept, and the money recorded in each counts.",
             _ => "All that was written counts.",
         }
         .to_owned(),
+        Outcome::NoEffect if conflict.kind == ConflictKind::ForkedDevice => {
+            "Only one sequel counts. The others are kept and passed on, but change nothing.".to_owned()
+        }
         Outcome::NoEffect if is_void(conflict) => "It does not count: the SIM's balance stayed the same.".to_owned(),
         Outcome::NoEffect => "It is kept and passed on, but changes nothing.".to_owned(),
     }
@@ -125,7 +129,8 @@ pub(super) fn rule(view: &ConflictView) -> String {
             "Nothing is deleted without a person: everything counts until somebody reverses what is too much."
         }
         ConflictKind::WrongClock => "A time that nobody can explain wins no conflict until somebody has looked.",
-        ConflictKind::ForkedDevice => "Of two sequels of one log both are kept, and nothing more is added to either.",
+        ConflictKind::ForkedDevice => "No sequel of a log is lost: the money recorded in each counts once. In head office's log only the one with the \
+             lower hash counts.",
         ConflictKind::SetAside if is_void(conflict) => {
             "What a device's share does not cover, and what comes after the closing of the device, is set aside everywhere \
              alike."
@@ -188,6 +193,11 @@ pub(super) fn todo(view: &ConflictView) -> String {
                  recorded it; if they are several, mark this conflict as dealt with."
             }
             ConflictKind::WrongClock => "Set that device's clock, and check what it recorded that day.",
+            ConflictKind::ForkedDevice => {
+                "Look for the copied disk or directory, and stop the copy. The device goes on by itself as another life, \
+                 without a share: have the keeper close the old one (`ucash device close`), and what that held goes to the \
+                 successor."
+            }
             _ => "Check what that device recorded, then mark this conflict as dealt with.",
         }
         .to_owned(),
@@ -198,7 +208,8 @@ pub(super) fn todo(view: &ConflictView) -> String {
 fn without_effect(view: &ConflictView) -> &'static str {
     match (view.conflict.kind, view.conflict.sides.first().map(|side| &side.value)) {
         (ConflictKind::ForkedDevice, _) => {
-            "Stop that device: let it join the network with fresh data, and have the keeper close the old one."
+            "Look for the copy of head office's data and stop it. What the sequel that was set aside said (shops, devices, \
+             keepers) is to be done again at head office; then mark this conflict as dealt with."
         }
         (ConflictKind::WrongClock, _) => "Set that device's clock, and check what it recorded that day.",
         (_, Some(SideValue::Credit { .. })) => {
@@ -234,6 +245,8 @@ pub(super) fn value(value: &SideValue) -> String {
         SideValue::Credit { shown, amount, .. } => format!("granted the credit {shown} of {amount}"),
         SideValue::Movement { id, what, amount } => format!("recorded {} of {amount} ({id})", movement(what)),
         SideValue::Share(share) => format!("has a share of {share}"),
+        SideValue::Sequel { count: 1, first } => format!("went on with one entry, no. {first}"),
+        SideValue::Sequel { count, first } => format!("went on with {count} entries, from no. {first} on"),
         SideValue::Entries { count: 1, first, reason: code } => {
             format!("wrote one entry without effect, no. {first} ({})", reason(code, Language::English))
         }

@@ -95,9 +95,13 @@ pub(super) fn decision(view: &ConflictView) -> String {
         Outcome::AllCount => match conflict.kind {
             ConflictKind::ConcurrentEdit => "Aucune de ces valeurs ne compte plus : une autre a été écrite depuis.",
             ConflictKind::PossibleDuplicate => "Toutes les captures comptent dans le solde.",
+            ConflictKind::ForkedDevice => "Toutes les suites sont gardées, et l'argent noté dans chacune compte.",
             _ => "Tout ce qui a été écrit compte.",
         }
         .to_owned(),
+        Outcome::NoEffect if conflict.kind == ConflictKind::ForkedDevice => {
+            "Une seule suite compte. Les autres sont gardées et transmises, mais ne changent rien.".to_owned()
+        }
         Outcome::NoEffect if is_void(conflict) => {
             "Elle ne compte pas : le solde de la SIM est resté le même.".to_owned()
         }
@@ -132,7 +136,8 @@ pub(super) fn rule(view: &ConflictView) -> String {
             "Rien n'est supprimé sans une personne : tout compte jusqu'à ce que quelqu'un annule ce qui est de trop."
         }
         ConflictKind::WrongClock => "Une heure inexpliquée ne l'emporte dans aucun conflit avant que quelqu'un ait vérifié.",
-        ConflictKind::ForkedDevice => "De deux suites d'un même journal, les deux sont gardées et plus aucune ne s'ajoute.",
+        ConflictKind::ForkedDevice => "Aucune suite d'un journal n'est perdue : l'argent noté dans chacune compte une fois. Dans le journal du siège, \
+             seule compte celle dont l'empreinte est la plus basse.",
         ConflictKind::SetAside if is_void(conflict) => {
             "Ce que la part d'un appareil ne couvre pas, et ce qui vient après la clôture de l'appareil, est mis de côté \
              partout de la même façon."
@@ -195,6 +200,11 @@ pub(super) fn todo(view: &ConflictView) -> String {
                  notée ; si ce sont plusieurs, marquez ce conflit comme traité."
             }
             ConflictKind::WrongClock => "Mettez cet appareil à l'heure, et vérifiez ce qu'il a noté ce jour-là.",
+            ConflictKind::ForkedDevice => {
+                "Cherchez le disque ou le dossier copié, et arrêtez la copie. L'appareil continue de lui-même dans une nouvelle \
+                 vie, sans part : que le gardien close l'ancienne (`ucash device close`), et ce qu'elle tenait revient au \
+                 successeur."
+            }
             _ => "Vérifiez ce que cet appareil a noté, puis marquez ce conflit comme traité.",
         }
         .to_owned(),
@@ -205,7 +215,8 @@ pub(super) fn todo(view: &ConflictView) -> String {
 fn without_effect(view: &ConflictView) -> &'static str {
     match (view.conflict.kind, view.conflict.sides.first().map(|side| &side.value)) {
         (ConflictKind::ForkedDevice, _) => {
-            "Arrêtez cet appareil : qu'il rejoigne le réseau avec des données neuves, et que le gardien close l'ancien."
+            "Cherchez la copie des données du siège et arrêtez-la. Ce que la suite mise de côté disait (boutiques, appareils, \
+             gardiens) est à refaire au siège ; puis marquez ce conflit comme traité."
         }
         (ConflictKind::WrongClock, _) => "Mettez cet appareil à l'heure, et vérifiez ce qu'il a noté ce jour-là.",
         (_, Some(SideValue::Credit { .. })) => {
@@ -242,6 +253,8 @@ pub(super) fn value(value: &SideValue) -> String {
         SideValue::Credit { shown, amount, .. } => format!("a accordé le crédit {shown} de {amount}"),
         SideValue::Movement { id, what, amount } => format!("a noté {} de {amount} ({id})", movement(what)),
         SideValue::Share(share) => format!("a une part de {share}"),
+        SideValue::Sequel { count: 1, first } => format!("a continué par une écriture, la n° {first}"),
+        SideValue::Sequel { count, first } => format!("a continué par {count} écritures, à partir de la n° {first}"),
         SideValue::Entries { count: 1, first, reason: code } => {
             format!("a écrit une écriture sans effet, la n° {first} ({})", reason(code, Language::French))
         }

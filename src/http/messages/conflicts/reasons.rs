@@ -3,7 +3,7 @@
 use crate::http::Language;
 
 /// The code of a reason, in French, in English.
-const REASONS: [(&str, &str, &str); 10] = [
+const REASONS: [(&str, &str, &str); 11] = [
     ("body", "n'a pas la forme d'une écriture", "is not formed as an entry"),
     ("scope", "touche un document d'un autre journal", "changes a document of another log's scope"),
     ("right", "cet appareil n'a pas le droit d'écrire là", "this device has no right to write there"),
@@ -14,6 +14,7 @@ const REASONS: [(&str, &str, &str); 10] = [
     ("field", "un champ est hors limites", "a field is out of bounds"),
     ("id", "son identifiant n'est pas le sien", "its id is not bound to it"),
     ("registry", "le registre la refuse", "the registry refuses it"),
+    ("branch", "elle est d'une deuxième suite du journal du siège", "it is of a second sequel of head office's log"),
 ];
 
 /// Why an entry is set aside.
