@@ -297,6 +297,10 @@ impl Desk {
 
     /// Brings two in contact; [`Desk::carry`] lets them talk.
     pub fn connect(&mut self, left: usize, right: usize) {
+        if self.device(left) == self.device(right) {
+            // Two copies of one device take each other for themselves.
+            return;
+        }
         for (from, to) in [(left, right), (right, left)] {
             self.contacts.insert((from, to));
             self.under_way.push_back((from, Input::Connected { peer: self.device(to) }));
