@@ -112,7 +112,8 @@ impl Closings {
         let branches: BTreeMap<(ShopId, Holder), (Holder, u64)> =
             branches.into_iter().map(|(shop, branch, of, after)| ((shop, branch), (of, after))).collect();
         let is_news = |at: &(ShopId, Holder)| branches.get(at) != self.branches.get(at);
-        let news = branches.keys().chain(self.branches.keys()).filter(|at| is_news(at)).map(|(shop, _)| *shop).collect();
+        let news =
+            branches.keys().chain(self.branches.keys()).filter(|at| is_news(at)).map(|(shop, _)| *shop).collect();
         self.forked = branches.iter().flat_map(|((_, branch), (of, _))| [*branch, *of]).collect();
         self.branches = branches;
         news
@@ -121,6 +122,11 @@ impl Closings {
     /// What a branch of a forked log departs from, and after which of its entries.
     pub fn departs(&self, shop: ShopId, branch: &Holder) -> Option<(Holder, u64)> {
         self.branches.get(&(shop, *branch)).copied()
+    }
+
+    /// Whether any log was continued twice.
+    pub(super) fn has_branches(&self) -> bool {
+        !self.forked.is_empty()
     }
 
     /// Whether the log of that holder was continued twice, or is one of the sequels.

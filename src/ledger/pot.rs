@@ -73,6 +73,16 @@ struct Event {
     deed: Deed,
     /// Cents added to the share (below zero: taken from it); 0 if it is void.
     delta: i128,
+    /// Cents that count in another branch of the same log, and cover what comes after in this one all the same: below
+    /// zero, what the other took and this one lacks.
+    cover: i128,
+}
+
+/// What a deed adds to its holder's share, and what it lets that spend or keeps from it besides.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Weight {
+    delta: i128,
+    cover: i128,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -88,6 +98,10 @@ struct Account {
     /// Of a branch of a forked log: the share where it departs, by which its first debits are covered. It is counted
     /// there and not here; so what a branch holds may be below zero.
     start: Option<i128>,
+    /// The sum of what its events cover besides.
+    cover: i128,
+    /// What another branch of the same log had done already: by which of the own entries.
+    repeated: BTreeMap<Act, u64>,
 }
 
 /// Something that can be done to an item once.
@@ -149,7 +163,7 @@ impl Pot {
         self.note(at, &deed);
         let account = self.accounts.entry(at.holder).or_default();
         let last = account.events.last().map_or(0, |event| event.number);
-        account.events.push(Event { number: at.number, deed, delta: 0 });
+        account.events.push(Event { number: at.number, deed, delta: 0, cover: 0 });
         let continues = at.number > last && account.settled + 1 == account.events.len();
         let plain = !matches!(deed, Deed::TakeOver { .. } | Deed::Bear { .. })
             && !rules.touches(&at.holder)
@@ -158,12 +172,10 @@ impl Pot {
             self.dirty = true;
             return false;
         }
-        // Others' closings too: a gift of a log that was closed may be beyond its end.
-        let item = deed.about().and_then(|item| self.items.get(&item));
-        let giver = item.map(|item| item.by.holder);
-        let to = item.and_then(|item| if let Kind::Gift { to } = item.kind { Some(to) } else { None });
-        let forked = [giver, to].into_iter().flatten().any(|holder| rules.is_forked(&holder));
-        if forked || giver.is_some_and(|giver| giver != at.holder && rules.touches(&giver)) {
+        // Others' closings too: a gift of a log that was closed may be beyond its end. And of what branches did.
+        let giver = deed.about().and_then(|item| self.items.get(&item)).map(|item| item.by.holder);
+        let shared = deed.act().is_some() && rules.has_branches();
+        if shared || giver.is_some_and(|giver| giver != at.holder && rules.touches(&giver)) {
             self.dirty = true;
             return false;
         }
@@ -264,6 +276,8 @@ impl Pot {
             account.taken_over.clear();
             account.done.clear();
             account.start = None;
+            account.cover = 0;
+            account.repeated.clear();
         }
         self.done.clear();
         self.learn_bases(shop, rules);
@@ -323,7 +337,7 @@ impl Pot {
             return known;
         }
         let events = self.accounts.get(of).into_iter().flat_map(|account| &account.events);
-        let within = events.filter(|event| event.number <= *after).map(|event| event.delta);
+        let within = events.filter(|event| event.number <= *after).map(|event| event.delta + event.cover);
         self.start_of(of) + within.sum::<i128>()
     }
 
@@ -387,33 +401,46 @@ impl Pot {
         }
         let end = rules.and_then(|(shop, rules)| rules.end(shop, &holder)).map(|closing| closing.end);
         let beyond = end.is_some_and(|end| number > end) && !planted::is(Bug::LateEntryCounts);
-        let delta = self.weigh(at, &deed, rules);
-        let effective = delta.is_some();
-        let delta = delta.unwrap_or(0);
+        let weight = self.weigh(at, &deed, rules);
+        // Done by another branch before, it counts there.
+        let repeats = deed.act().filter(|act| weight.is_some() && self.is_done_elsewhere(*act));
+        let effective = weight.is_some() && repeats.is_none();
+        let Weight { delta, cover } = match weight.unwrap_or_default() {
+            Weight { delta, cover } if repeats.is_some() => Weight { delta: 0, cover: delta + cover },
+            weight => weight,
+        };
+        // Only a branch can have done it without knowing; anybody else does nothing by it.
+        let cover = if self.is_branch(&holder) { cover } else { 0 };
         self.mark(at, &deed, effective, beyond);
         let Some(account) = self.accounts.get_mut(&holder) else { return };
         if effective && let Some(act) = deed.act() {
             account.done.insert(act, number);
             self.done.insert(act);
         }
+        if let Some(act) = repeats {
+            account.repeated.insert(act, number);
+        }
         if effective && let Deed::TakeOver { of, end } = deed {
             account.taken_over.insert(of, end);
         }
         account.events[account.settled].delta = delta;
+        account.events[account.settled].cover = cover;
+        account.cover += cover;
         account.settled += 1;
         account.share += delta;
     }
 
     /// What a deed adds to its holder's share; `None` if it is void.
-    fn weigh(&self, at: Place, deed: &Deed, rules: Option<(ShopId, &Rules)>) -> Option<i128> {
+    fn weigh(&self, at: Place, deed: &Deed, rules: Option<(ShopId, &Rules)>) -> Option<Weight> {
         let account = self.accounts.get(&at.holder)?;
-        let available = account.share + account.start.unwrap_or(0);
+        let available = account.share + account.cover + account.start.unwrap_or(0);
         let covered = |cents: i128| (available >= cents || planted::is(Bug::UncoveredCounts)).then_some(-cents);
-        match *deed {
+        let plain = |delta: i128| Weight { delta, cover: 0 };
+        let delta = match *deed {
             Deed::Add { cents, .. } => Some(cents),
             Deed::Await { .. } => Some(0),
             Deed::Spend { cents, .. } | Deed::Give { cents, .. } => covered(cents),
-            Deed::TakeOver { of, end } => self.weigh_succession(at.holder, account, of, end, rules),
+            Deed::TakeOver { of, end } => return self.weigh_succession(at.holder, account, of, end, rules),
             Deed::Take { gift } => {
                 let item = self.items.get(&ItemId::Movement(gift))?;
                 let Kind::Gift { to } = item.kind else { return None };
@@ -447,7 +474,8 @@ impl Pot {
                 let times = if planted::is(Bug::ReturnedTwice) { 2 } else { 1 };
                 right.then_some(if item.standing.void { 0 } else { times * item.cents })
             }
-        }
+        };
+        delta.map(plain)
     }
 
     fn weigh_reversal(
@@ -499,22 +527,23 @@ impl Pot {
         of: Holder,
         end: u64,
         rules: Option<(ShopId, &Rules)>,
-    ) -> Option<i128> {
+    ) -> Option<Weight> {
         let (shop, rules) = rules?;
         let closing = rules.end(shop, &of)?;
-        // Or whom the named one left all it had to, before it came to take over.
+        let reach = self.reach(by);
+        // Or whom the named one left all it had to, before it came to take over; or another branch of its log.
         let named = closing.successor == by
             || account.taken_over.contains_key(&closing.successor)
+            || self.line(by).iter().any(|(holder, _)| *holder == closing.successor)
             || planted::is(Bug::TwoSuccessors);
-        let from = self.reach(by).get(&of).copied();
+        let from = reach.get(&of).copied();
         let again = from.is_some_and(|from| end <= from) && !planted::is(Bug::TakesOverTwice);
         if !named || again || end > closing.end {
             return None;
         }
         let from = from.filter(|_| !planted::is(Bug::TakesOverTwice)).unwrap_or(0);
-        let Some(closed) = self.accounts.get(&of) else { return Some(0) };
-        let within = closed.events.iter().filter(|event| event.number > from && event.number <= end);
-        let did_here = |act: Act| self.did_any(by, act, &self.reach(by));
+        let Some(closed) = self.accounts.get(&of) else { return Some(Weight::default()) };
+        let did_here = |act: Act| self.did_any(by, act, &reach);
         let done_here = |event: &&Event| match event.deed {
             Deed::Give { gift, .. } => did_here(Act::Bear(gift)),
             // Confirmed by one and taken back by the other, a pending capture gives to neither.
@@ -523,13 +552,48 @@ impl Pot {
             }
             _ => event.deed.act().is_some_and(did_here),
         };
-        Some(within.filter(|event| !done_here(event)).map(|event| event.delta).sum())
+        let sum = |from: u64| -> i128 {
+            let within = closed.events.iter().filter(|event| event.number > from && event.number <= end);
+            within.filter(|event| !done_here(event)).map(|event| event.delta).sum()
+        };
+        let counted = sum(from.max(self.taken_elsewhere(by, of).min(end)));
+        Some(Weight { delta: counted, cover: sum(from) - counted })
+    }
+
+    /// How far another branch, or whoever stands for one, has taken over a log.
+    fn taken_elsewhere(&self, by: Holder, of: Holder) -> u64 {
+        if self.bases.is_empty() {
+            return 0;
+        }
+        let line = self.line(by);
+        let others = self.accounts.iter().filter(|(holder, _)| !line.iter().any(|(one, _)| one == *holder));
+        let branches = others.filter(|(holder, _)| self.is_branch(holder) || self.is_branch(&by));
+        branches.filter_map(|(_, account)| account.taken_over.get(&of)).max().copied().unwrap_or(0)
+    }
+
+    /// A holder, and of a branch what it goes on from: each up to which entry.
+    fn line(&self, by: Holder) -> Vec<(Holder, u64)> {
+        let mut line = vec![(by, u64::MAX)];
+        let mut holder = by;
+        while let Some((of, after)) = self.bases.get(&holder) {
+            line.push((*of, *after));
+            holder = *of;
+        }
+        line
+    }
+
+    /// Whether a holder's log was continued twice, or is one of the sequels.
+    fn is_branch(&self, holder: &Holder) -> bool {
+        self.bases.contains_key(holder) || self.bases.values().any(|(departed, _)| departed == holder)
     }
 
     /// Whom a holder, as far as it is settled, has taken over, itself or by one whom it took over; each up to which entry.
     fn reach(&self, by: Holder) -> BTreeMap<Holder, u64> {
+        self.taken_by(self.line(by))
+    }
+
+    fn taken_by(&self, mut open: Vec<(Holder, u64)>) -> BTreeMap<Holder, u64> {
         let mut found: BTreeMap<Holder, u64> = BTreeMap::new();
-        let mut open = vec![(by, u64::MAX)];
         while let Some((holder, end)) = open.pop() {
             let Some(account) = self.accounts.get(&holder).filter(|account| !account.taken_over.is_empty()) else {
                 continue;
@@ -547,31 +611,29 @@ impl Pot {
         found
     }
 
-    /// Whom a holder stands for: whom it has taken over, and of a branch the log that it departs from.
+    /// Whom a holder stands for: whom it has taken over, and what branches among them, or it itself, go on from.
     fn stands_for(&self, by: Holder) -> BTreeMap<Holder, u64> {
         let mut found = self.reach(by);
         if self.bases.is_empty() {
             return found;
         }
-        let mut open: Vec<(Holder, u64)> = found.iter().map(|(holder, end)| (*holder, *end)).collect();
-        open.push((by, u64::MAX));
-        while let Some((holder, end)) = open.pop() {
-            let taken = self.accounts.get(&holder).into_iter().flat_map(|account| {
-                let settled = account.events[..account.settled].iter().take_while(move |event| event.number <= end);
-                settled.filter_map(|event| match event.deed {
-                    Deed::TakeOver { of, end } if account.taken_over.contains_key(&of) => Some((of, end)),
-                    _ => None,
-                })
+        loop {
+            let known: Vec<(Holder, u64)> =
+                found.iter().map(|(holder, end)| (*holder, *end)).chain([(by, u64::MAX)]).collect();
+            let lines = known.iter().flat_map(|(holder, end)| {
+                self.line(*holder).into_iter().skip(1).map(move |(of, after)| (of, after.min(*end)))
             });
-            let departs = self.bases.get(&holder).map(|(of, after)| (*of, *after.min(&end)));
-            for (of, until) in taken.chain(departs) {
-                if found.get(&of).is_none_or(|known| *known < until) {
-                    found.insert(of, until);
-                    open.push((of, until));
-                }
+            let mut more: Vec<(Holder, u64)> = lines.collect();
+            more.extend(self.taken_by(more.clone()));
+            let before = found.clone();
+            for (of, until) in more {
+                let furthest = found.entry(of).or_insert(until);
+                *furthest = until.max(*furthest);
+            }
+            if found == before {
+                return found;
             }
         }
-        found
     }
 
     /// Whether a holder, as far as it is settled, stands for another as that one was at one of its entries.
@@ -579,10 +641,14 @@ impl Pot {
         by == whom || self.stands_for(by).get(&whom).is_some_and(|end| number <= *end)
     }
 
-    /// Whether a holder did that, or one for whom it stands, before it took over; or another branch of the log whose it
-    /// was to do.
+    /// Whether a holder did that, or one for whom it stands, before it took over.
     fn has_done(&self, by: Holder, act: Act) -> bool {
-        self.did_any(by, act, &self.stands_for(by)) || (self.done.contains(&act) && self.is_of_branches(act))
+        let others = self.stands_for(by);
+        let repeated = |(holder, end): (&Holder, &u64)| {
+            let done = self.accounts.get(holder).and_then(|account| account.repeated.get(&act));
+            done.is_some_and(|number| number <= end)
+        };
+        self.did_any(by, act, &others) || others.iter().chain([(&by, &u64::MAX)]).any(repeated)
     }
 
     fn did_any(&self, by: Holder, act: Act, others: &BTreeMap<Holder, u64>) -> bool {
@@ -593,17 +659,9 @@ impl Pot {
         did(&by, u64::MAX) || others.iter().any(|(holder, end)| did(holder, *end))
     }
 
-    /// Whether what is acted upon was made by, or given to, a log that was continued twice.
-    fn is_of_branches(&self, act: Act) -> bool {
-        let id = match act {
-            Act::Take(movement) | Act::Bear(movement) | Act::Validate(movement) => ItemId::Movement(movement),
-            Act::GiveBack(id) => id,
-        };
-        let forked = |holder: &Holder| {
-            self.bases.contains_key(holder) || self.bases.values().any(|(departed, _)| departed == holder)
-        };
-        let Some(item) = self.items.get(&id).filter(|_| !self.bases.is_empty()) else { return false };
-        forked(&item.by.holder) || matches!(&item.kind, Kind::Gift { to } if forked(to))
+    /// Whether that was done already where two branches may both think it theirs to do.
+    fn is_done_elsewhere(&self, act: Act) -> bool {
+        !self.bases.is_empty() && self.done.contains(&act)
     }
 
     /// Notes what a deed did to the thing it made or speaks of.

@@ -8,9 +8,9 @@
 //! Which entries bear which name follows from the entries held alone, not from the order in which they came. The device
 //! signed, and computed actors and ids, under the written name; positions and closings use the branch's.
 
-use crate::log::{EntryHash, Head, LogId, Signature};
-use crate::log::suffix::is_signed;
 use crate::log::entry::chain;
+use crate::log::suffix::is_signed;
+use crate::log::{EntryHash, Head, LogId, Signature};
 use crate::model::Incarnation;
 
 /// Most branches of one log beside the log itself. A disk is copied a few times by mistake; a device in wrong hands may

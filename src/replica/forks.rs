@@ -30,7 +30,9 @@ const LOOK_COST_BYTES: i64 = 64;
 impl<S: Store> Replica<S> {
     /// What that device sends or says of a log does not continue what is held: asks where its chain departs, once.
     pub(super) fn locate(&mut self, peer: DeviceKey, log: LogId, now: Timestamp) {
-        let Some(session) = self.sessions.get_mut(&peer).filter(|session| session.certificate.is_some()) else { return };
+        let Some(session) = self.sessions.get_mut(&peer).filter(|session| session.certificate.is_some()) else {
+            return;
+        };
         let reached = self.logs.head(&log).number;
         if let Entry::Vacant(place) = session.located.entry(log) {
             place.insert((reached, now));
@@ -229,7 +231,9 @@ impl<S: Store> Replica<S> {
                 self.compare_soon(&peer, now);
             } else if !is_known {
                 session.located.remove(&log);
-            } else if last.number < reached && session.located.get(&log).is_some_and(|(before, _)| last.number != *before) {
+            } else if last.number < reached
+                && session.located.get(&log).is_some_and(|(before, _)| last.number != *before)
+            {
                 session.located.insert(log, (last.number, now));
                 self.ask_where(peer, log, last.number);
             }

@@ -370,8 +370,7 @@ impl<S: Store> Logs<S> {
 
     /// The next piece of a log from that number on, ending at a signed entry at or after `to` or at the limits.
     pub fn suffix(&self, log: &LogId, from: u64, to: u64) -> Result<Option<Suffix>, ReplicaError> {
-        let Some(held) = self.held.get(log).filter(|held| from >= self.first(held.index) && from <= held.stored)
-        else {
+        let Some(held) = self.held.get(log).filter(|held| from >= self.first(held.index) && from <= held.stored) else {
             return Ok(None);
         };
         let (first, _) = self.segment_at(EntryRef { log: held.index, number: from })?;

@@ -98,7 +98,8 @@ pub(super) fn take_stock(store: &impl Store) -> Result<(Stock, Branches, Damage)
     // A branch whose log does not hold the entry that it departs after hangs on nothing.
     let mut branches: Branches = BTreeMap::new();
     let mut pass = |log: &LogId, head: &Head| {
-        for (name, departure) in departures.iter().filter(|(name, departure)| departure.after == *head && *name != log) {
+        for (name, departure) in departures.iter().filter(|(name, departure)| departure.after == *head && *name != log)
+        {
             if departures.get(log).map_or(*log, |of| of.written) == departure.written {
                 branches.insert(*name, Branch { departure: *departure, parent: *log });
             }

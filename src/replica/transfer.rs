@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::log::{ChainedEntry, LogId, Signature, SuffixError, check_suffix};
 use crate::model::{DeviceKey, Scope, Timestamp};
-use crate::replica::{Replica, ReplicaError};
 use crate::replica::conduct::Misconduct;
 use crate::replica::fold::{Entries, EntryRef};
+use crate::replica::{Replica, ReplicaError};
 use crate::store::Store;
 use crate::wire::{ANSWER_BYTES_MAX, Message, Packed, WANT_ENTRIES_MAX, WANTS_MAX, WITHOUT_EFFECT_MAX, Want, decode};
 

@@ -4,7 +4,9 @@ use minicbor::bytes::{ByteArray, ByteVec};
 use minicbor::{Decode, Encode};
 use thiserror::Error;
 
-use crate::log::{Digest, EntryHash, Head, LOCATE_MAX, LogId, SUFFIX_BYTES_MAX, SUFFIX_ENTRIES_MAX, Signature, Suffix, pack, unpack};
+use crate::log::{
+    Digest, EntryHash, Head, LOCATE_MAX, LogId, SUFFIX_BYTES_MAX, SUFFIX_ENTRIES_MAX, Signature, Suffix, pack, unpack,
+};
 use crate::membership::Credentials;
 use crate::model::{DeviceKey, Incarnation, NetworkId, Scope, ShopId, SimNumber, Timestamp};
 use crate::money::Amount;
@@ -379,10 +381,9 @@ pub fn encode(message: &Message) -> Vec<u8> {
             packed.bodies.clone().into(),
         ),
         Message::Sent => Wire::Sent,
-        Message::Locate { log, places } => Wire::Locate(
-            log.to_bytes().into(),
-            places.iter().map(|place| (place.number, place.hash.into())).collect(),
-        ),
+        Message::Locate { log, places } => {
+            Wire::Locate(log.to_bytes().into(), places.iter().map(|place| (place.number, place.hash.into())).collect())
+        }
         Message::Branch { after, entries } => Wire::Branch(
             (*after).into(),
             entries.log.to_bytes().into(),

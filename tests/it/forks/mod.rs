@@ -3,6 +3,7 @@
 
 mod meeting;
 mod money;
+mod random;
 
 use ucash::model::{Conflict, ConflictKind};
 
