@@ -498,7 +498,14 @@ impl Home {
             ReplicaError::Store(error) => error,
             other => StoreError::Damaged(other.to_string()),
         };
+        let written = HeadsFile::read(self.directory.path()).unwrap_or_default();
         self.heads = Some(HeadsFile::open(self.directory.path(), |log, number| {
+            // A lower sequel of a forked log takes its place, and what was there before goes on as a branch.
+            if let Some((_, hash)) = written.get(log).filter(|(known, _)| *known == number)
+                && replica.is_in_branch(log, number, hash).map_err(failed)?
+            {
+                return Ok(Held::Entry(*hash));
+            }
             match replica.hash_at(log, number).map_err(failed)? {
                 Some(hash) => Ok(Held::Entry(hash)),
                 None => Ok(heads.get(log).map_or(Held::Nothing, |(held, _)| Held::UpTo(*held))),

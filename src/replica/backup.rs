@@ -216,10 +216,20 @@ impl<S: Store> Replica<S> {
     pub(super) fn piece(&self, log: &[u8], from: u64, to: u64) -> Result<Option<(Vec<u8>, u64)>, Refusal> {
         let failed = |error: ReplicaError| Refusal::ReadOnly { detail: error.to_string() };
         let Some(log) = LogId::from_bytes(log) else { return Ok(None) };
-        let suffix = self.logs.suffix(&log, from, to).map_err(failed)?;
+        // A branch of a forked log begins where it departs, and says what from.
+        let base = self.logs.base(&log);
+        let is_first = self.logs.branches().contains_key(&log) && from <= base.number + 1;
+        let from = if is_first { base.number + 1 } else { from };
+        let suffix = self.logs.suffix(&log, from, to.max(from)).map_err(failed)?;
         Ok(suffix.map(|suffix| {
             let next = from + suffix.bodies.len() as u64;
-            (encode(&Message::Entries(Packed::pack(&suffix))), next)
+            let message = if is_first {
+                let entries = Packed::pack(&crate::log::Suffix { log: self.logs.written(&log), ..suffix });
+                Message::Branch { after: base.hash, entries }
+            } else {
+                Message::Entries(Packed::pack(&suffix))
+            };
+            (encode(&message), next)
         }))
     }
 }

@@ -390,6 +390,13 @@ impl<S: Store> Replica<S> {
         self.logs.hash_at(&log, number)
     }
 
+    /// Whether that entry is held in a branch of that log: a lower sequel that came since took its place in the log itself.
+    pub fn is_in_branch(&self, log: &[u8], number: u64, hash: &[u8; 32]) -> Result<bool, ReplicaError> {
+        let Some(log) = LogId::from_bytes(log) else { return Ok(false) };
+        let at = Head { number, hash: *hash };
+        Ok(self.logs.holder_of(&self.logs.written(&log), &at)?.is_some())
+    }
+
     /// The entries kept without effect: log, number, why. In the order of the logs' ids, the same on every replica
     /// that holds the same entries.
     pub fn set_aside(&self) -> Vec<(LogId, u64, SetAside)> {

@@ -7,14 +7,14 @@ use std::collections::BTreeMap;
 
 use thiserror::Error;
 
-use crate::log::{Head, LogId, SuffixError, check_suffix, root_of};
+use crate::log::{Departure, EntryHash, Head, LogId, SuffixError, check_suffix, root_of};
 use crate::replica::backup::{BACKUP_VERSION, BackupHeader, is_kept};
 use crate::replica::boot::Random;
 use crate::replica::logs::Logs;
 use crate::replica::soundness::own_records;
 use crate::replica::{BootError, Identity, Replica, ReplicaError, keys};
 use crate::store::{Batch, Pair, Store};
-use crate::wire::{Message, decode};
+use crate::wire::{Message, Packed, decode};
 
 /// Bytes staged before they are applied as one batch.
 const BATCH_BYTES: usize = 1 << 20;
@@ -105,6 +105,7 @@ impl BackupCheck {
     pub fn entries_of(&mut self, frame: &[u8]) -> Result<Piece, RestoreError> {
         let packed = match decode(frame) {
             Ok(Message::Entries(packed)) => packed,
+            Ok(Message::Branch { after, entries }) => return self.branch_of(after, &entries),
             _ => return Err(RestoreError::Unreadable("a piece of a log")),
         };
         let suffix = packed.unpack().map_err(|_| RestoreError::Unreadable("a piece of a log"))?;
@@ -115,7 +116,26 @@ impl BackupCheck {
             self.heads.insert(log, Head { number: last.number, hash: last.hash });
         }
         self.entries += entries.len() as u64;
-        Ok(Piece { log, entries, signature: suffix.signature })
+        Ok(Piece { log, entries, signature: suffix.signature, departure: None })
+    }
+
+    /// The first entries of a branch of a forked log. Whether the log holds what it departs from is seen when the store
+    /// is opened.
+    fn branch_of(&mut self, after: EntryHash, packed: &Packed) -> Result<Piece, RestoreError> {
+        let suffix = packed.unpack().map_err(|_| RestoreError::Unreadable("a piece of a log"))?;
+        let number = suffix.from.checked_sub(1).ok_or(SuffixError::Bounds)?;
+        let after = Head { number, hash: after };
+        let entries = check_suffix(&after, &suffix)?;
+        let (Some(first), Some(last)) = (entries.first(), entries.last()) else {
+            return Err(SuffixError::Bounds.into());
+        };
+        let departure = Departure { written: suffix.log, after, first: first.hash };
+        let log = departure.name();
+        if self.heads.insert(log, Head { number: last.number, hash: last.hash }).is_some() {
+            return Err(SuffixError::Old.into());
+        }
+        self.entries += entries.len() as u64;
+        Ok(Piece { log, entries, signature: suffix.signature, departure: Some(departure) })
     }
 
     /// At the end every log reaches its head, and there is no other.
@@ -139,6 +159,8 @@ pub struct Piece {
     log: LogId,
     entries: Vec<crate::log::ChainedEntry>,
     signature: crate::log::Signature,
+    /// Of a branch's first entries: where it departs.
+    departure: Option<Departure>,
 }
 
 /// Fills an empty store from a backup.
@@ -181,7 +203,11 @@ impl<S: Store> Restorer<S> {
 
     /// Takes the next entries.
     pub fn entries(&mut self, frame: &[u8]) -> Result<(), RestoreError> {
-        let Piece { log, entries, signature } = self.check.entries_of(frame)?;
+        let Piece { log, entries, signature, departure } = self.check.entries_of(frame)?;
+        if let Some(departure) = departure {
+            // What exactly it departs from is found when the store is opened.
+            self.logs.begin_branch(departure, departure.written);
+        }
         self.staged += frame.len();
         self.logs.extend(&log, &entries, signature);
         self.apply(BATCH_BYTES)

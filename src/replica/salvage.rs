@@ -12,10 +12,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
-use crate::log::{Head, LogId, Segment, verify_head};
+use crate::log::{Departure, EntryHash, Head, LogId, Segment, verify_head};
 use crate::model::DeviceKey;
 use crate::replica::boot::{BootError, Identity, Random};
-use crate::replica::soundness::{LOG_RECORD_BYTES, LostEntries, chained, own_records, read_head, root, write_head};
+use crate::replica::soundness::{
+    LOG_RECORD_BYTES, LostEntries, chained, own_records, read_departure, read_head, root, write_departure, write_head,
+};
 use crate::replica::{Replica, ReplicaError, keys};
 use crate::store::{Batch, Store};
 
@@ -41,6 +43,32 @@ pub struct Salvaged {
 struct Proven {
     head: Head,
     segments: Vec<(u64, Vec<u8>)>,
+    /// The hashes of the entries.
+    passed: Vec<EntryHash>,
+}
+
+/// Where the branches of forked logs depart, as far as that can be read.
+fn departures(damaged: &impl Store) -> BTreeMap<LogId, Departure> {
+    let mut found = BTreeMap::new();
+    let _ = damaged.scan(&[keys::BRANCH], &[keys::BRANCH], &mut |_, value| {
+        found.extend(read_departure(value).map(|departure| (departure.name(), departure)));
+        ControlFlow::Continue(())
+    });
+    found
+}
+
+/// Whether what a branch departs from can be proven too: without that it hangs on nothing, and others bring it back.
+fn is_rooted(
+    departure: Option<&Departure>,
+    names: &BTreeMap<u32, LogId>,
+    prove: &impl Fn(u32, &LogId) -> Proven,
+) -> bool {
+    departure.is_none_or(|departure| {
+        departure.after.hash == root(&departure.written).hash
+            || names.iter().any(|(index, log)| {
+                log.device == departure.written.device && prove(*index, log).passed.contains(&departure.after.hash)
+            })
+    })
 }
 
 impl<S: Store> Replica<S> {
@@ -61,11 +89,13 @@ impl<S: Store> Replica<S> {
         let mut random = Random::new(seed);
         let known = known_heads(damaged, expected);
         let mut names = names(damaged);
+        let departures = departures(damaged);
+        let prove = |index: u32, log: &LogId| prove(damaged, index, log, departures.get(log));
         let mut unnamed: BTreeSet<LogId> =
             known.keys().copied().filter(|log| !names.values().any(|l| l == log)).collect();
         for index in indices(damaged) {
             if let std::collections::btree_map::Entry::Vacant(place) = names.entry(index)
-                && let Some(log) = unnamed.iter().find(|log| prove(damaged, index, log).head.number > 0).copied()
+                && let Some(log) = unnamed.iter().find(|log| prove(index, log).head.number > 0).copied()
             {
                 place.insert(log);
                 unnamed.remove(&log);
@@ -75,8 +105,10 @@ impl<S: Store> Replica<S> {
         let mut batch = Batch::default();
         let mut saved: BTreeMap<LogId, Head> = BTreeMap::new();
         for (index, log) in &names {
-            let proven = prove(damaged, *index, log);
-            if proven.head.number == 0 || saved.contains_key(log) {
+            let departure = departures.get(log);
+            let proven = prove(*index, log);
+            let base = departure.map_or(0, |departure| departure.after.number);
+            if proven.head.number == base || saved.contains_key(log) || !is_rooted(departure, &names, &prove) {
                 continue;
             }
             let place = saved.len() as u32;
@@ -86,6 +118,9 @@ impl<S: Store> Replica<S> {
                 write_full(&mut store, &mut batch)?;
             }
             batch.put(keys::log(place), write_head(log, &proven.head));
+            if let Some(departure) = departure {
+                batch.put(keys::branch(place), write_departure(departure));
+            }
             saved.insert(*log, proven.head);
         }
         for letter in keys::OWN {
@@ -114,7 +149,10 @@ impl<S: Store> Replica<S> {
 
         let told = damaged.get(keys::OWN_SUM).ok().flatten();
         let report = Salvaged {
-            entries: saved.values().map(|head| head.number).sum(),
+            entries: saved
+                .iter()
+                .map(|(log, head)| head.number - departures.get(log).map_or(0, |departure| departure.after.number))
+                .sum(),
             lost: lost
                 .iter()
                 .map(|(log, head)| LostEntries { log: *log, from: reached(log) + 1, to: head.number })
@@ -203,10 +241,11 @@ fn indices(damaged: &impl Store) -> BTreeSet<u32> {
 }
 
 /// A log from its beginning up to the last valid signature before the first gap.
-fn prove(damaged: &impl Store, index: u32, log: &LogId) -> Proven {
-    let mut proven = Proven { head: root(log), segments: Vec::new() };
+fn prove(damaged: &impl Store, index: u32, log: &LogId, departure: Option<&Departure>) -> Proven {
+    let base = departure.map_or_else(|| root(log), |departure| departure.after);
+    let mut proven = Proven { head: base, segments: Vec::new(), passed: Vec::new() };
     let mut reached = proven.head;
-    let mut unproven = Vec::new();
+    let (mut unproven, mut passing) = (Vec::new(), Vec::new());
     let prefix = keys::segment_prefix(index);
     let _ = damaged.scan(&prefix, &prefix, &mut |key, value| {
         let first = keys::read_entry(key).map_or(0, |at| at.number);
@@ -214,11 +253,15 @@ fn prove(damaged: &impl Store, index: u32, log: &LogId) -> Proven {
         if first != reached.number + 1 {
             return ControlFlow::Break(());
         }
-        reached = segment.bodies.iter().fold(reached, |head, body| chained(&head, body));
+        for body in &segment.bodies {
+            reached = chained(&reached, body);
+            passing.push(reached.hash);
+        }
         unproven.push((first, value.to_vec()));
         if segment.signature.is_some_and(|signature| verify_head(&log.device, &reached.hash, &signature)) {
             proven.segments.append(&mut unproven);
             proven.head = reached;
+            proven.passed.append(&mut passing);
         }
         ControlFlow::Continue(())
     });

@@ -439,6 +439,8 @@ fn messages() {
             11121314151617184f03000000050707070707070707070743010203",
         ),
         ("sent", Message::Sent, "820980"),
+        ("locate", Message::Locate { log, places: vec![Head { number: 7, hash: [9; 32] }] }, "LOCATE"),
+        ("branch", Message::Branch { after: [9; 32], entries: Packed::pack(&suffix()) }, "BRANCH"),
         (
             "ask",
             Message::Ask { shop: ShopId(5), sim: sim(), amount: usd("7.50") },

@@ -89,6 +89,12 @@ fn message() -> impl Strategy<Value = Message> {
             .prop_map(|(scopes, positions, answer)| Message::Positions { scopes, positions, answer }),
         vec(want(), 0..20).prop_map(Message::Want),
         suffix().prop_map(|suffix| Message::Entries(Packed::pack(&suffix))),
+        (any::<[u8; 32]>(), suffix())
+            .prop_map(|(after, suffix)| Message::Branch { after, entries: Packed::pack(&suffix) }),
+        vec((any::<u64>(), any::<[u8; 32]>()), 0..64).prop_map(|places| Message::Locate {
+            log: a_log(),
+            places: places.into_iter().map(|(number, hash)| Head { number, hash }).collect(),
+        }),
         (any::<[u8; 8]>(), any::<[u8; 32]>(), "\\PC{0,40}").prop_map(|(invitation, proof, name)| Message::Join {
             invitation,
             proof,

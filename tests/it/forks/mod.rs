@@ -26,10 +26,17 @@ pub fn forks(desk: &Desk, seat: usize) -> Vec<Conflict> {
 
 /// All but the two copies of one device meet one another, and each copy them, until nothing is new to any.
 pub fn meet_apart(desk: &mut Desk, others: &[usize], copies: &[usize]) {
-    for _ in 0..3 {
+    let mut before = Vec::new();
+    for _ in 0..20 {
         for copy in copies {
             let with: Vec<usize> = others.iter().copied().chain([*copy]).collect();
             meet_among(desk, &with);
         }
+        let heads: Vec<_> = others.iter().chain(copies).map(|seat| desk.replica(*seat).heads()).collect();
+        if heads == before && heads.iter().all(|one| *one == heads[0]) {
+            return;
+        }
+        before = heads;
     }
+    panic!("they never hold the same");
 }

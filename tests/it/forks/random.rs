@@ -69,15 +69,6 @@ proptest! {
         let copies: Vec<usize> = (1..desk.seats()).collect();
         meet_apart(&mut desk, &[OFFICE], &copies);
         let all: Vec<usize> = (0..desk.seats()).collect();
-        if desk.status(0).waiting > 0 {
-            for seat in [0, 2] {
-            let filter = ucash::replica::LogFilter { registry: false, shop: None, device: None, from: 0, set_aside: false, limit: 1000, after: None };
-            if let Ok(ucash::replica::Answer::Entries(page)) = desk.query(seat, ucash::replica::Query::Log(filter)) {
-                for one in page.items { eprintln!("DBG {seat} {} {} {:?} #{} {} {:?} {} {:?} {}", one.device, one.incarnation, one.shop_id, one.number, one.kind, one.document, one.verdict, one.reason, one.stamp.unwrap_or_default()); }
-            }
-            }
-            eprintln!("DBG ====");
-        }
         assert_agree(&mut desk, &all);
         for (seat, sum, available) in sums(&desk) {
             // Closed without waiting, a gift that nobody knew of may end up with neither.
