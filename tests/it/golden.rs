@@ -439,8 +439,16 @@ fn messages() {
             11121314151617184f03000000050707070707070707070743010203",
         ),
         ("sent", Message::Sent, "820980"),
-        ("locate", Message::Locate { log, places: vec![Head { number: 7, hash: [9; 32] }] }, "LOCATE"),
-        ("branch", Message::Branch { after: [9; 32], entries: Packed::pack(&suffix()) }, "BRANCH"),
+        (
+            "locate",
+            Message::Locate { log, places: vec![Head { number: 7, hash: [9; 32] }] },
+            "820f82582d01000000058a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c010203040506070881820758200909090909090909090909090909090909090909090909090909090909090909",
+        ),
+        (
+            "branch",
+            Message::Branch { after: [9; 32], entries: Packed::pack(&suffix()) },
+            "82108758200909090909090909090909090909090909090909090909090909090909090909582d01000000058a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c010203040506070801015840592932af2449059cf32093603dc72c5b8a9350848b56e43705e2c1ed1850d43247ea27309ff67841547b601fc51a42332c07a8f53d40496024087e632d90f507f45833815830851b019e7044880000001b0000019e704487ff4811121314151617184f03000000050707070707070707070743010203",
+        ),
         (
             "ask",
             Message::Ask { shop: ShopId(5), sim: sim(), amount: usd("7.50") },

@@ -55,7 +55,6 @@ struct Seat {
 pub struct Desk {
     now: Timestamp,
     seats: Vec<Seat>,
-    /// Who is in contact with whom, both ways.
     contacts: BTreeSet<(usize, usize)>,
     under_way: VecDeque<(usize, Input)>,
     /// The answers that came, by ticket.
@@ -203,9 +202,8 @@ impl Desk {
 
     /// A further seat at which a copy of a device's disk goes on as if it were the device: nobody noticed the copying.
     pub fn seat_copy(&mut self, seat: usize, image: MemoryStore) -> usize {
-        let Seat { identity, clock_off_ms, .. } = &self.seats[seat];
-        let copy = Seat { replica: None, identity: identity.clone(), clock_off_ms: *clock_off_ms, runs: 100 };
-        self.seats.push(copy);
+        let identity = self.seats[seat].identity.clone();
+        self.seats.push(Seat { replica: None, identity, clock_off_ms: 0, runs: 100 });
         self.open_on(self.seats.len() - 1, image, Replica::open);
         self.seats.len() - 1
     }
@@ -297,11 +295,9 @@ impl Desk {
 
     /// Brings two in contact; [`Desk::carry`] lets them talk.
     pub fn connect(&mut self, left: usize, right: usize) {
-        if self.device(left) == self.device(right) {
-            // Two copies of one device take each other for themselves.
-            return;
-        }
-        for (from, to) in [(left, right), (right, left)] {
+        // Two copies of one device take each other for themselves.
+        let is_other = self.device(left) != self.device(right);
+        for (from, to) in [(left, right), (right, left)].into_iter().filter(|_| is_other) {
             self.contacts.insert((from, to));
             self.under_way.push_back((from, Input::Connected { peer: self.device(to) }));
         }

@@ -38,5 +38,17 @@ pub fn meet_apart(desk: &mut Desk, others: &[usize], copies: &[usize]) {
         }
         before = heads;
     }
+    for seat in others.iter().chain(copies) {
+        eprintln!(
+            "DBG seat {seat} device {} life {:x}",
+            desk.device(*seat),
+            desk.replica(*seat).holder().incarnation.0
+        );
+        for (log, (number, hash)) in desk.replica(*seat).heads() {
+            let short: Vec<u8> = log[1..8].iter().chain(&log[37..40]).copied().collect();
+            eprintln!("DBG {short:x?} {number} {:x?}", &hash[..2]);
+        }
+    }
+    eprintln!("DBG ====");
     panic!("they never hold the same");
 }
