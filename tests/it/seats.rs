@@ -159,17 +159,14 @@ impl Desk {
         (Identity { key, authority_key: None, gossip_key }, credentials)
     }
 
-    /// How many seats there are.
     pub fn seats(&self) -> usize {
         self.seats.len()
     }
 
-    /// A seat's device.
     pub fn device(&self, seat: usize) -> DeviceKey {
         self.replica(seat).device()
     }
 
-    /// A seat's replica.
     pub fn replica(&self, seat: usize) -> &Replica<MemoryStore> {
         self.seats[seat].replica.as_ref().expect("every seat is taken")
     }
@@ -491,7 +488,6 @@ impl Desk {
         self.account(seat, Currency::Usd).this_device
     }
 
-    /// Who holds how much of [`SIM`], as a seat shows it.
     pub fn shares(&mut self, seat: usize) -> SharesView {
         match self.query(seat, Query::SimShares { sim: sim_number(SIM) }) {
             Ok(Answer::Shares(view)) => view,

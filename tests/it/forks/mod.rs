@@ -1,6 +1,7 @@
 //! A log continued twice (a copied disk, two nodes on one key): both sequels are kept, shown as a conflict, and agreed
 //! upon by all, whatever the order in which they meet (`domain`, rules 2 and 7).
 
+mod claims;
 mod meeting;
 mod money;
 mod random;
@@ -38,17 +39,5 @@ pub fn meet_apart(desk: &mut Desk, others: &[usize], copies: &[usize]) {
         }
         before = heads;
     }
-    for seat in others.iter().chain(copies) {
-        eprintln!(
-            "DBG seat {seat} device {} life {:x}",
-            desk.device(*seat),
-            desk.replica(*seat).holder().incarnation.0
-        );
-        for (log, (number, hash)) in desk.replica(*seat).heads() {
-            let short: Vec<u8> = log[1..8].iter().chain(&log[37..40]).copied().collect();
-            eprintln!("DBG {short:x?} {number} {:x?}", &hash[..2]);
-        }
-    }
-    eprintln!("DBG ====");
     panic!("they never hold the same");
 }
