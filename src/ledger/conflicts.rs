@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::ledger::Book;
 use crate::model::{
     CaptureState, Clash, ClashOver, ClashSide, ClashValue, Conflict, ConflictId, ConflictKind, Credit, CreditId,
-    CreditStatus, MovementId, MovementKind, MovementRecord, Origin, Outcome, Reference, Resolution, ShopId, Side,
-    SideValue,
+    CreditStatus, Holder, MovementId, MovementKind, MovementRecord, Origin, Outcome, Reference, Resolution, ShopId,
+    Side, SideValue,
 };
 use crate::money::Balance;
 
@@ -115,6 +115,7 @@ impl Book {
                 outcome: Outcome::Overdrawn(holding.share),
             }
         }));
+        found.extend(self.clocks().unexplained().into_iter().map(wrong_clock));
         found.into_iter().map(|conflict| (conflict.id, conflict)).collect()
     }
 
@@ -207,6 +208,26 @@ impl Book {
             sides: sides.collect(),
             outcome: if is_shared { Outcome::Suffixed } else { Outcome::Renumbered },
         })
+    }
+}
+
+/// It stays the same conflict while more is written by the same wrong clock: it is one thing to look at.
+fn wrong_clock((shop, of, first, last): (ShopId, Holder, u64, u64)) -> Conflict {
+    let about = format!("{} {first}", of.to_text());
+    Conflict {
+        id: conflict_id(ConflictKind::WrongClock, shop, &about, std::iter::empty()),
+        kind: ConflictKind::WrongClock,
+        shop,
+        credit: None,
+        sim: None,
+        over: None,
+        sides: vec![Side {
+            device: of.device,
+            agent: None,
+            at: None,
+            value: SideValue::Stamped { count: last - first + 1, first },
+        }],
+        outcome: Outcome::AllCount,
     }
 }
 

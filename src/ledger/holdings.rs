@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 
 use crate::ledger::shares::{PotId, Shares};
-use crate::ledger::{Book, Closings, Stopped};
-use crate::model::{Closing, CreditId, DeviceKey, Holder, MovementId, Origin, Place, Seen, ShopId, SimNumber};
+use crate::ledger::{Anew, Book, Clocks, Closings, Stopped};
+use crate::model::{
+    Closing, Correction, CreditId, DeviceKey, Holder, MovementId, Origin, Place, Seen, ShopId, SimNumber,
+};
 use crate::money::{Balance, Currency};
 use crate::planted::{self, Bug};
 
@@ -140,12 +142,25 @@ impl Book {
         self.shares.closed(closing.shop);
     }
 
-    /// A device says how far it holds others' logs.
-    pub fn sight(&mut self, shop: ShopId, by: Place, seen: &[Seen]) {
+    /// A device says how far it holds others' logs; `is_witness` if its own clock can be believed. Answers whose stamps
+    /// are to be judged anew.
+    pub fn sight(&mut self, shop: ShopId, by: Place, seen: &[Seen], is_witness: bool) -> Anew {
         self.closings.sight(shop, by, seen);
         if Closings::matters(seen) {
             self.shares.closed(shop);
         }
+        self.clocks.sight(shop, by, seen, is_witness)
+    }
+
+    /// A device says that its clock was wrong while it wrote a part of its log. Answers whose stamps are to be judged
+    /// anew.
+    pub fn correct_clock(&mut self, shop: ShopId, at: Place, correction: Correction) -> Anew {
+        self.clocks.correct(shop, at, correction)
+    }
+
+    /// What stamps are worth, and who has seen what.
+    pub fn clocks(&self) -> &Clocks {
+        &self.clocks
     }
 
     /// A successor takes over what a closed log held.

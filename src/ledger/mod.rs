@@ -16,6 +16,7 @@ mod account;
 mod allotment;
 mod book;
 mod clashes;
+mod clocks;
 mod closings;
 mod conflicts;
 mod decide;
@@ -34,6 +35,7 @@ mod statistics;
 
 pub use account::Account;
 pub use book::{Book, Shop};
+pub use clocks::{Anew, Clocks};
 pub use closings::{Closings, Promise, Stopped};
 pub use conflicts::{Conflicts, conflict_id};
 pub use decide::{CreditRequest, CreditStep, Plan, PlannedMovement};

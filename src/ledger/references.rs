@@ -21,7 +21,8 @@ impl Book {
     pub(super) fn rivals(&self, shop: ShopId, reference: &Reference) -> Vec<&Credit> {
         let mut found: Vec<&Credit> =
             self.credits_with(reference).filter(|credit| credit.shop == shop && !credit.void).collect();
-        found.sort_by_key(|credit| credit.origin);
+        // A stamp that nobody can explain wins nothing: here the earlier wins.
+        found.sort_by_key(|credit| (self.clocks.is_unexplained(shop, &credit.origin.place()), credit.origin));
         found
     }
 

@@ -43,9 +43,6 @@ impl<S: Store> Replica<S> {
         if let Some(stopped) = &self.failed {
             return Err(stopped.clone().into());
         }
-        if now < Timestamp::YEAR_2020 {
-            return Err(Refusal::ClockBefore2020 { now }.into());
-        }
         let digest = fingerprint(&command);
         self.under_key(key, digest, |replica| replica.carry_or_lack(now, command, last))
     }

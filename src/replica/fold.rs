@@ -18,7 +18,7 @@ use crate::ledger::{Book, Shop, fold_credit, fold_movement};
 use crate::log::{Body, BodyError, LogId};
 use crate::membership::Registry;
 use crate::model::{
-    DeviceKey, DocumentId, Holder, MovementId, Operation, Origin, Register, Scope, ShopId, Sim, Stamped,
+    DeviceKey, DocumentId, EXPLAINED_MS, Holder, MovementId, Operation, Origin, Register, Scope, ShopId, Sim, Stamped,
 };
 use crate::planted::{self, Bug};
 use crate::replica::ReplicaError;
@@ -118,6 +118,10 @@ pub(crate) struct Fold {
     /// Shops in which a closing came since the last [`Fold::finish`], and the ends that were folded by.
     closed: BTreeSet<ShopId>,
     ends: BTreeMap<ShopId, BTreeMap<Holder, u64>>,
+    /// Entries whose stamps came to be worth something else since then: a log's, from that number on.
+    pub rejudged: BTreeSet<(ShopId, Holder, u64)>,
+    /// The last entry of each log that is more than a record of what was seen.
+    pub last_deeds: BTreeMap<u32, u64>,
     pub touched: Touched,
 }
 
@@ -142,6 +146,8 @@ impl Fold {
             stirred: BTreeSet::new(),
             closed: BTreeSet::new(),
             ends: BTreeMap::new(),
+            rejudged: BTreeSet::new(),
+            last_deeds: BTreeMap::new(),
             touched: Touched::default(),
         }
     }
@@ -357,7 +363,19 @@ impl Fold {
             self.stirred.insert(shop);
         }
         self.touched.documents.insert(id.clone());
+        if !matches!(operation, Operation::Sight { .. }) {
+            let last = self.last_deeds.entry(at.log).or_default();
+            *last = at.number.max(*last);
+        }
         self.settle(id, &operation, origin);
+    }
+
+    /// Whether a device's clock could be believed when it wrote that: not before the network was founded, nor before
+    /// its own certificate.
+    fn is_witness(&self, origin: &Origin) -> bool {
+        let founded = self.registry.founding().map(|founding| founding.at);
+        let certified = self.registry.member(&origin.device).and_then(crate::membership::Member::first_issued_at);
+        founded.max(certified).is_none_or(|earliest| origin.wall.plus_ms(EXPLAINED_MS) >= earliest)
     }
 
     /// Brings registry's and book's view of one document up to date with an operation just applied to it.
@@ -366,7 +384,9 @@ impl Fold {
         match (id, operation) {
             (DocumentId::Credit { shop, id }, _) => {
                 let closings = self.book.closings();
-                let history = document.state.history(|stamped| counts(closings, *shop, stamped));
+                let mut history = document.state.history(|stamped| counts(closings, *shop, stamped));
+                let judged = self.book.clocks().all_judged(*shop, history.operations);
+                history.operations = &judged;
                 if let Some(credit) = fold_credit(*id, *shop, &history, |stamped| counts(closings, *shop, stamped)) {
                     self.book.put_credit(credit);
                 }
@@ -374,16 +394,22 @@ impl Fold {
             (DocumentId::SimMonth { shop, sim, .. }, operation) => {
                 let closings = self.book.closings();
                 if let Some(movement) = movement_of(operation)
-                    && let Some(record) = fold_movement(movement, *shop, sim, document.state.operations(), |stamped| {
-                        counts(closings, *shop, stamped)
-                    })
+                    && let judged = self.book.clocks().all_judged(*shop, document.state.operations())
+                    && let Some(record) =
+                        fold_movement(movement, *shop, sim, &judged, |stamped| counts(closings, *shop, stamped))
                 {
                     self.touched.movements.insert(movement);
                     self.book.put_movement(record);
                 }
             }
             (DocumentId::Shop(shop), Operation::Sight { seen, .. }) => {
-                self.book.sight(*shop, origin.place(), seen);
+                let is_witness = self.is_witness(&origin);
+                let anew = self.book.sight(*shop, origin.place(), seen, is_witness);
+                self.rejudged.extend(anew.into_iter().map(|(of, from)| (*shop, of, from)));
+            }
+            (DocumentId::Shop(shop), Operation::CorrectClock { correction, .. }) => {
+                let anew = self.book.correct_clock(*shop, origin.place(), *correction);
+                self.rejudged.extend(anew.into_iter().map(|(of, from)| (*shop, of, from)));
             }
             (DocumentId::Shop(shop), Operation::TakeOver { of, end, .. }) => {
                 self.book.take_over(*shop, origin.place(), *of, *end);
@@ -460,6 +486,10 @@ impl Fold {
                 let log = LogId { scope: Scope::Shop(shop), device: of.device, incarnation: of.incarnation };
                 self.fold_again(entries, &log, end)?;
             }
+        }
+        for (shop, of, from) in std::mem::take(&mut self.rejudged) {
+            let log = LogId { scope: Scope::Shop(shop), device: of.device, incarnation: of.incarnation };
+            self.fold_again(entries, &log, from.saturating_sub(1))?;
         }
         self.book.settle();
         Ok(())

@@ -87,6 +87,7 @@ impl<S: Store> Replica<S> {
                     session.digest = Some(digest);
                     session.incarnation = Some(incarnation);
                 }
+                self.own_clock.told = true;
                 if certified { self.greeted(peer, now) } else { self.send(peer, &Message::WhoAreYou) }
             }
             Message::WhoAreYou => match self.own_credentials() {
@@ -168,6 +169,7 @@ impl<S: Store> Replica<S> {
                     session.certificate = Some(certificate);
                     session.own_digest = None;
                 }
+                self.own_clock.told = true;
                 self.outputs.push(Output::Trust { peer });
                 self.send_digest(peer, now);
             }

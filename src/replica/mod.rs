@@ -18,6 +18,7 @@ mod asking;
 mod backup;
 mod boot;
 mod changes;
+mod clock;
 mod closing;
 mod command;
 mod commands;
@@ -37,6 +38,7 @@ mod restore;
 mod rounds;
 mod salvage;
 mod session;
+mod sightings;
 mod soundness;
 mod steward;
 mod sync;
@@ -67,7 +69,7 @@ pub use view::{
 use crate::ledger::{Book, Refusal, SetDigest};
 use crate::log::{Head, LogId, SigningKey};
 use crate::membership::Registry;
-use crate::model::{DeviceKey, DocumentId, Hlc, Holder, Incarnation, Scope, Timestamp};
+use crate::model::{DeviceKey, DocumentId, Hlc, Holder, Incarnation, Origin, Scope, Timestamp};
 use crate::planted::{self, Bug};
 use crate::replica::fold::{Entries, Fold};
 use crate::replica::logs::Logs;
@@ -210,6 +212,7 @@ pub struct Replica<S> {
     run: u64,
     random: boot::Random,
     clock: Hlc,
+    own_clock: clock::OwnClock,
     logs: Logs<S>,
     fold: Fold,
     sessions: BTreeMap<DeviceKey, Session>,
@@ -223,6 +226,8 @@ pub struct Replica<S> {
     /// Commands that wait for others to give some of their share.
     waiting: Vec<asking::Waiting>,
     steward: steward::Timers,
+    /// Entries of others that came with a stamp ahead of this clock, until it is recorded that they were seen.
+    doubts: BTreeMap<LogId, BTreeMap<u64, Origin>>,
     /// Own values set in this step; `None` removes.
     pending: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
     outputs: Vec<Output>,
@@ -249,7 +254,12 @@ impl<S: Store> Replica<S> {
 
     /// Takes several inputs, one after the other, as one step: they share one batch and one signature a log.
     pub fn handle_all(&mut self, now: Timestamp, inputs: impl IntoIterator<Item = Input>) -> Vec<Output> {
-        inputs.into_iter().for_each(|input| self.take(now, input));
+        let read = now;
+        let mut now = self.read_clock(read);
+        for input in inputs {
+            self.take(now, input);
+            now = self.own_clock.believed(read);
+        }
         let written = self.keep_house(now).and_then(|()| self.write());
         if let Err(error) = written {
             self.fail(&error);
@@ -276,7 +286,13 @@ impl<S: Store> Replica<S> {
             Input::Sync { ticket } => self.sync_requested(ticket, now),
             Input::Connected { peer } => self.connected(peer, now),
             Input::Disconnected { peer } => self.disconnected(&peer),
-            Input::Frame { peer, bytes } => self.frame(peer, &bytes, now),
+            Input::Frame { peer, bytes } => {
+                self.frame(peer, &bytes, now);
+                // Before anything leaves that a wrong clock has stamped.
+                if let Err(error) = self.mind_clock(now) {
+                    self.fail(&error);
+                }
+            }
             Input::Gossip { from, bytes } => self.gossip(from, &bytes, now),
             Input::Tick => self.tick(now),
         }
@@ -336,7 +352,7 @@ impl<S: Store> Replica<S> {
 
     /// Looks at what stands, durable or not: while a sync is under way, or has failed, the newest may not be.
     pub fn look(&self, now: Timestamp, query: &Query) -> Result<Answer, Refusal> {
-        self.query(now, query)
+        self.query(self.own_clock.believed(now), query)
     }
 
     /// Why nothing is written any more, if so.

@@ -44,6 +44,10 @@ pub(super) fn is_bound(operation: &Operation, log: &LogId, number: u64, body: &B
         (Operation::Sight { by, .. } | Operation::TakeOver { by, .. }, _) => {
             (by.device, by.incarnation) == (log.device, log.incarnation)
         }
+        // Of what is yet to be written nothing can be known.
+        (Operation::CorrectClock { by, correction }, _) => {
+            (by.device, by.incarnation) == (log.device, log.incarnation) && correction.to < number
+        }
         _ => true,
     }
 }

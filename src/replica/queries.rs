@@ -121,8 +121,6 @@ impl<S: Store> Replica<S> {
         let shop_id = standing.map_or(ShopId(0), |(shop, ..)| shop);
         let shop = self.fold.book.shops().get(&shop_id);
         let last_sync = self.seen.values().filter_map(|seen| seen.in_step_at).max();
-        let mut offsets: Vec<i64> = self.sessions.values().filter_map(|session| session.offset_ms).collect();
-        offsets.sort_unstable();
         let shop_digests = self.fold.book.shops().keys();
         StatusView {
             network: founding.map_or_else(String::new, |founding| founding.network.clone()),
@@ -137,7 +135,7 @@ impl<S: Store> Replica<S> {
             last_sync_time: last_sync.map(Timestamp::to_rfc3339),
             pending_count: self.pending_count(),
             peers: self.peers(now),
-            clock_offset_ms: offsets.get(offsets.len() / 2).copied(),
+            clock_offset_ms: self.clock_offset_ms(),
             conflicts_open: self.conflicts_open(),
             entries: self.logs.entries(),
             set_aside: self.fold.set_aside().len() as u64,

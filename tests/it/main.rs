@@ -12,6 +12,7 @@ mod backups;
 #[cfg(feature = "node")]
 mod bad_input;
 mod boot;
+mod clocks;
 mod closings;
 #[cfg(feature = "node")]
 mod conflicts;

@@ -234,6 +234,10 @@ pub(super) fn value(value: &SideValue) -> String {
         SideValue::Credit { shown, amount, .. } => format!("granted the credit {shown} of {amount}"),
         SideValue::Movement { id, what, amount } => format!("recorded {} of {amount} ({id})", movement(what)),
         SideValue::Share(share) => format!("has a share of {share}"),
+        SideValue::Stamped { count: 1, first } => format!("recorded one operation at that time (entry no. {first})"),
+        SideValue::Stamped { count, first } => {
+            format!("recorded {count} operations at those times (from entry no. {first} on)")
+        }
         SideValue::Entries { count: 1, first, reason: code } => {
             format!("wrote one entry without effect, no. {first} ({})", reason(code, Language::English))
         }

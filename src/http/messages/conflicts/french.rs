@@ -242,6 +242,12 @@ pub(super) fn value(value: &SideValue) -> String {
         SideValue::Credit { shown, amount, .. } => format!("a accordé le crédit {shown} de {amount}"),
         SideValue::Movement { id, what, amount } => format!("a noté {} de {amount} ({id})", movement(what)),
         SideValue::Share(share) => format!("a une part de {share}"),
+        SideValue::Stamped { count: 1, first } => {
+            format!("a noté une opération à cette heure-là (écriture n° {first})")
+        }
+        SideValue::Stamped { count, first } => {
+            format!("a noté {count} opérations à ces heures-là (à partir de l'écriture n° {first})")
+        }
         SideValue::Entries { count: 1, first, reason: code } => {
             format!("a écrit une écriture sans effet, la n° {first} ({})", reason(code, Language::French))
         }
