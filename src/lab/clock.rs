@@ -1,4 +1,4 @@
-//! A device's clock: true time, and what is wrong with it. It never shows a time before 2020.
+//! A device's clock: true time, and what is wrong with it.
 
 use crate::lab::Draw;
 use crate::model::Timestamp;
@@ -35,7 +35,16 @@ impl Clock {
     pub fn read(&self, at: i64) -> Timestamp {
         let drift = at.max(0).saturating_mul(self.drift_ppm) / 1_000_000;
         let jumped: i64 = self.jumps.iter().take_while(|(when, _)| *when <= at).map(|(_, by)| by).sum();
-        START.plus_ms(at + self.skew_ms + drift + jumped).max(Timestamp::YEAR_2020)
+        START.plus_ms(at + self.skew_ms + drift + jumped)
+    }
+}
+
+impl Clock {
+    /// By how much it may be off at most in that many days.
+    pub fn error_ms(&self, days: u32) -> i64 {
+        let drift = i64::from(days) * DAY_MS * self.drift_ppm.abs() / 1_000_000;
+        let jumps: i64 = self.jumps.iter().map(|(_, by)| by.abs()).sum();
+        self.skew_ms.abs() + drift + jumps
     }
 }
 

@@ -114,6 +114,8 @@ impl World {
             device.ticks.at_leisure(self.options.rates.leisure);
             std::mem::swap(&mut device.clock, &mut device.wrong_clock);
         }
+        let days = self.options.days;
+        self.auditor.knows_clocks(self.devices.iter().map(|device| device.clock.error_ms(days)).collect());
         self.phase = Phase::Safety;
         Ok(())
     }

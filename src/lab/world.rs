@@ -382,6 +382,8 @@ impl World {
                     Ok(_) => self.counts.done += 1,
                     Err(_) => self.counts.refused += 1,
                 }
+                let ahead = self.devices[device].clock.read(self.now).0 - crate::lab::START.plus_ms(self.now).0;
+                self.auditor.moment(self.now, ahead);
                 return self.auditor.answered(device, ticket, &result);
             }
             Output::Send { peer, bytes } => {

@@ -14,6 +14,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{Correction, DeviceKey, Hlc, Holder, Operation, Origin, Place, Seen, ShopId, Stamped, Timestamp};
+use crate::planted::{self, Bug};
 
 /// What one device recorded of another's log.
 #[derive(Clone, Debug, Default)]
@@ -169,7 +170,7 @@ impl Clocks {
     /// it.
     pub fn judged(&self, shop: ShopId, origin: &Origin) -> Origin {
         let corrected = self.corrected(shop, origin);
-        if self.is_unexplained(shop, &origin.place()) {
+        if self.is_unexplained(shop, &origin.place()) && !planted::is(Bug::UnexplainedDecides) {
             // Milliseconds read as a counter: the first month of 1970, and in the order that they had.
             return Origin { stamp: Hlc(corrected.stamp.0 >> 16), ..corrected };
         }

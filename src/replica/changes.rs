@@ -5,7 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Conflict, ConflictId, CreditId, DeviceKey, DocumentId, Origin, ShopId, SimNumber};
+use crate::ledger::Holding;
+use crate::model::{Conflict, ConflictId, CreditId, DeviceKey, DocumentId, Holder, Origin, ShopId, SimNumber};
 use crate::replica::Replica;
 use crate::store::Store;
 
@@ -54,6 +55,9 @@ pub enum Change {
 /// The conflicts as they were when changes were last looked for, each with who dealt with it.
 pub(super) type Known = BTreeMap<ConflictId, (Conflict, Option<Origin>)>;
 
+/// What tells that they may have changed since.
+pub(super) type Stamp = (u64, Vec<(ShopId, SimNumber, Holding)>, Vec<(ShopId, Holder, u64, u64)>);
+
 /// What was last told of a device in contact: its shop, and whether it holds the same.
 pub(super) type Told = BTreeMap<DeviceKey, (Option<ShopId>, bool)>;
 
@@ -95,6 +99,12 @@ impl<S: Store> Replica<S> {
         if touched.documents.is_empty() && touched.movements.is_empty() && touched.verdicts.is_empty() {
             return BTreeSet::new();
         }
+        // Entries without effect are conflicts too, and the books do not know of them.
+        let stamp = self.fold.book.conflicts_stamp();
+        if touched.verdicts.is_empty() && self.known_as_of.as_ref() == Some(&stamp) {
+            return BTreeSet::new();
+        }
+        self.known_as_of = Some(stamp);
         let now = self.known_conflicts();
         let before = std::mem::take(&mut self.known);
         let fresh = now.iter().filter(|(id, found)| before.get(id) != Some(found));

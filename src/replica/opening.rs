@@ -148,6 +148,8 @@ impl<S: Store> Replica<S> {
             self.take_again(at)?;
             placed += 1;
         }
+        // The records are of what was judged.
+        self.fold.rejudged.clear();
         self.fold.finish(&self.logs)?;
         self.fold.touched = Touched::default();
         // What was due when this device went is due still.

@@ -256,7 +256,7 @@ const BREAKINGS: &[(&str, Breaking)] = &[
             let mut table = Table::new(&["nothing_overdrawn", "no_own_share_below_zero", "shares_add_up"]);
             table.ask(0, grant("A1", "500 USD"));
             table.meet_all();
-            table.seats[1].clock_off_ms = 3_600_000;
+            table.seats[1].clock_off_ms = 240_000;
             table.ask(0, cancel("A1"));
             table.ask(0, Command::ReturnCredit { credit: "A1".to_owned() });
             table.ask(0, grant("A2", "500 USD"));
