@@ -388,12 +388,16 @@ impl World {
             }
             Output::Send { peer, bytes } => {
                 let Some(to) = self.numbers.get(&peer).copied() else { return Ok(()) };
+                if self.is_kept_back(device, &bytes) {
+                    return Ok(());
+                }
                 if let Some((at, epoch)) = self.network.send(self.now, device, to) {
                     self.plan(at, Event::Frame { from: device, to, epoch, bytes });
                 }
             }
             Output::Publish { bytes } => {
                 let bytes: Rc<[u8]> = bytes.into();
+                self.overhear(&bytes);
                 for to in self.network.connected(device) {
                     for at in self.network.gossip(self.now, device, to).into_iter().flatten() {
                         self.plan(at, Event::Gossip { from: device, to, bytes: Rc::clone(&bytes) });
@@ -404,7 +408,7 @@ impl World {
                 let Some(peer) = self.numbers.get(&peer).copied() else { return Ok(()) };
                 self.counts.bans += 1;
                 self.trace.note(self.now, device, &Happened::Banned { peer, reason });
-                if !HONEST_BANS.contains(&reason) {
+                if !HONEST_BANS.contains(&reason) && !self.withholds(peer) {
                     let detail = format!("device {device} bans the honest device {peer}: {reason}");
                     return Err(Broken { invariant: "honest_ban", detail });
                 }

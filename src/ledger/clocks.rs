@@ -53,6 +53,9 @@ pub struct Clocks {
 /// Entries whose stamps are to be judged anew: a log's, from that number on.
 pub type Anew = Vec<(Holder, u64)>;
 
+/// In a shop, entries of a log from that number to that.
+pub type Stretch = (ShopId, Holder, u64, u64);
+
 impl Clocks {
     /// A device says how far it holds others' logs, and what of them is ahead of its clock; `is_witness` if its own
     /// clock can be believed.
@@ -196,8 +199,8 @@ impl Clocks {
     }
 
     /// The stretches of the shops' logs whose stamps nobody can explain.
-    pub fn unexplained(&self) -> Vec<(ShopId, Holder, u64, u64)> {
-        let mut found: Vec<(ShopId, Holder, u64, u64)> = Vec::new();
+    pub fn unexplained(&self) -> Vec<Stretch> {
+        let mut found: Vec<Stretch> = Vec::new();
         for (shop, known) in &self.shops {
             for of in &known.doubted {
                 // Between these nothing changes.

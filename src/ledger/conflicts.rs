@@ -5,11 +5,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::ledger::clocks::Stretch;
 use crate::ledger::{Book, Holding};
 use crate::model::{
     CaptureState, Clash, ClashOver, ClashSide, ClashValue, Conflict, ConflictId, ConflictKind, Credit, CreditId,
-    CreditStatus, Holder, MovementId, MovementKind, MovementRecord, Origin, Outcome, Reference, Resolution, ShopId,
-    Side, SideValue, SimNumber,
+    CreditStatus, MovementId, MovementKind, MovementRecord, Origin, Outcome, Reference, Resolution, ShopId, Side,
+    SideValue, SimNumber,
 };
 use crate::money::Balance;
 
@@ -69,6 +70,14 @@ pub struct Conflicts {
     shared_captures: BTreeSet<(ShopId, String)>,
     /// Goes up whenever something changes that may make, change or end a conflict, but for shares and stamps.
     version: u64,
+}
+
+/// What tells that conflicts may have changed since it was taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConflictsStamp {
+    version: u64,
+    overdrawn: Vec<(ShopId, SimNumber, Holding)>,
+    unexplained: Vec<Stretch>,
 }
 
 impl Book {
@@ -132,8 +141,12 @@ impl Book {
     }
 
     /// The same as long as no conflict came, changed or went. To look for them is slow; to look at this is not.
-    pub fn conflicts_stamp(&self) -> (u64, Vec<(ShopId, SimNumber, Holding)>, Vec<(ShopId, Holder, u64, u64)>) {
-        (self.conflicts.version, self.overdrawn(), self.clocks().unexplained())
+    pub fn conflicts_stamp(&self) -> ConflictsStamp {
+        ConflictsStamp {
+            version: self.conflicts.version,
+            overdrawn: self.overdrawn(),
+            unexplained: self.clocks().unexplained(),
+        }
     }
 
     /// Credits that share a reference are shown by each other's.
@@ -235,7 +248,7 @@ impl Book {
 }
 
 /// It stays the same conflict while more is written by the same wrong clock: it is one thing to look at.
-fn wrong_clock((shop, of, first, last): (ShopId, Holder, u64, u64)) -> Conflict {
+fn wrong_clock((shop, of, first, last): Stretch) -> Conflict {
     let about = format!("{} {first}", of.to_text());
     Conflict {
         id: conflict_id(ConflictKind::WrongClock, shop, &about, std::iter::empty()),

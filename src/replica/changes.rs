@@ -5,8 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::ledger::Holding;
-use crate::model::{Conflict, ConflictId, CreditId, DeviceKey, DocumentId, Holder, Origin, ShopId, SimNumber};
+use crate::model::{Conflict, ConflictId, CreditId, DeviceKey, DocumentId, Origin, ShopId, SimNumber};
 use crate::replica::Replica;
 use crate::store::Store;
 
@@ -54,9 +53,6 @@ pub enum Change {
 
 /// The conflicts as they were when changes were last looked for, each with who dealt with it.
 pub(super) type Known = BTreeMap<ConflictId, (Conflict, Option<Origin>)>;
-
-/// What tells that they may have changed since.
-pub(super) type Stamp = (u64, Vec<(ShopId, SimNumber, Holding)>, Vec<(ShopId, Holder, u64, u64)>);
 
 /// What was last told of a device in contact: its shop, and whether it holds the same.
 pub(super) type Told = BTreeMap<DeviceKey, (Option<ShopId>, bool)>;

@@ -185,6 +185,8 @@ pub struct Books {
     pub moment: Option<(i64, i64)>,
     /// By how much each device's clock may be off at most, where it is known.
     pub clock_errors: Vec<i64>,
+    /// Longer than the whole run, in milliseconds.
+    pub run_ms: i64,
 }
 
 impl Books {

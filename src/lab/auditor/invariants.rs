@@ -501,7 +501,7 @@ fn clocks_decide_nothing(evidence: &Evidence<'_>) -> Found {
                 let Some(stands) = said.iter().find(|one| one.word == word).filter(|_| is_plain) else { continue };
                 let last = said.iter().filter(|one| !wrong.contains(&one.device)).max_by_key(|one| one.at);
                 let Some(last) = last.filter(|_| !evidence.books.is_shaken(kept.shop)) else { continue };
-                let is_bound = !wrong.contains(&stands.device) || stands.ahead > AHEAD_OF_ALL_MS;
+                let is_bound = !wrong.contains(&stands.device) || stands.ahead > evidence.books.run_ms;
                 must(!is_bound || last.at - stands.at <= 2 * within + ANSWERED_MS, || {
                     let Said { word: later, at, .. } = last;
                     format!("{field:?} of {} is {word:?}, said at {}, and not {later:?} of {at}", view.id, stands.at)
@@ -514,8 +514,6 @@ fn clocks_decide_nothing(evidence: &Evidence<'_>) -> Found {
 
 /// A clock is within bounds up to here: what others explain, less what they may be off themselves.
 const BOUNDED_MS: i64 = 2 * 60_000;
-/// Further ahead than any run is long.
-const AHEAD_OF_ALL_MS: i64 = 400 * 86_400_000;
 /// Within this an edit is answered after it was stamped: a sync takes seconds.
 const ANSWERED_MS: i64 = 60_000;
 

@@ -120,10 +120,11 @@ impl Auditor {
         self
     }
 
-    /// By how much each device's clock may be off at most, in milliseconds: what a wrong one may not decide is asked for
-    /// only where that is known.
-    pub fn knows_clocks(&mut self, errors: Vec<i64>) {
+    /// By how much each device's clock may be off at most, and more than the run takes, in milliseconds: what a wrong
+    /// one may not decide is asked for only where that is known.
+    pub fn knows_clocks(&mut self, errors: Vec<i64>, run_ms: i64) {
         self.books.clock_errors = errors;
+        self.books.run_ms = run_ms;
     }
 
     /// The true time in milliseconds, and by how much the clock of the device is ahead that is about to answer.

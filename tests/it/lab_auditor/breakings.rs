@@ -248,7 +248,7 @@ const BREAKINGS: &[(&str, Breaking)] = &[
         with(Bug::UnexplainedDecides, || {
             const AHEAD: i64 = 5 * 365 * 86_400_000;
             let mut table = Table::new(&[]);
-            table.auditor.knows_clocks(vec![0, AHEAD, 0, 0]);
+            table.auditor.knows_clocks(vec![0, AHEAD, 0, 0], 86_400_000);
             table.ask(0, grant("A1", "10 USD"));
             table.meet_all();
             table.seats[1].clock_off_ms = AHEAD;
