@@ -78,17 +78,27 @@ pub(super) const COMMANDS_PENDING_MAX: usize = 1024;
 /// Reports of stream tasks waiting for the network loop; a task waits when it is full.
 pub(super) const REPORTS_PENDING_MAX: usize = 256;
 
-/// Connections that others opened to us. A relay of a region has some tens of shops.
-pub(super) const INCOMING_MAX: u32 = 128;
+/// Connections that others opened to us. A relay of a region has some tens of shops. When all are taken, a stranger is
+/// let go for a trusted device.
+pub(super) const INCOMING_MAX: usize = 128;
+
+/// Those of them that strangers may hold: the rest is kept for devices that we trust. As many joiners at one time have
+/// never been seen; beyond, the oldest of the host that has most is let go.
+pub(super) const STRANGERS_MAX: usize = 64;
+
+/// A stranger that has said nothing for this long is let go: whoever has a reason to call sends a greeting of some
+/// hundred bytes at once, and a 2G link answers within some seconds.
+pub(super) const STRANGER_WAIT: Duration = Duration::from_secs(10);
 
 /// Connections with one peer: two that crossed, and two of a peer that lost its old ones without our noticing.
 pub(super) const PER_PEER_MAX: u32 = 4;
 
-/// Handshakes at one time, in each direction: each costs a key agreement.
-pub(super) const PENDING_MAX: u32 = 64;
+/// Handshakes at one time, in each direction: each costs a key agreement. Of those that others began the oldest of the
+/// host that has most is let go for one more.
+pub(super) const PENDING_MAX: usize = 64;
 
-/// Handshakes of one host that called us: one shop's router stands for ten devices, and no host takes the places of all.
-pub(super) const PENDING_PER_HOST_MAX: usize = 16;
+/// The same of those that we begin, as libp2p counts them.
+pub(super) const PENDING_DIALS_MAX: u32 = 64;
 
 /// A connection that carries no stream is closed after this long. Ours carry one always.
 pub(super) const IDLE_CONNECTION: Duration = Duration::from_secs(60);

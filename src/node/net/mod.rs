@@ -29,6 +29,7 @@ mod handshakes;
 mod keys;
 pub mod limits;
 mod network;
+mod places;
 mod session;
 mod sessions;
 mod streams;

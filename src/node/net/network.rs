@@ -52,7 +52,7 @@ pub(super) struct Network {
     pub(super) next_session: u64,
     pub(super) dialing: Dialing,
     pub(super) bans: Bans,
-    book: AddressBook,
+    pub(super) book: AddressBook,
     book_writer: Option<BookWriter>,
     /// In the order given.
     pub(super) listeners: Vec<ListenerId>,
@@ -98,6 +98,7 @@ impl Network {
             topic: None,
             counters,
         };
+        network.keep_places();
         let now = instant();
         network.add_targets(Origin::Configured, config.peers);
         for (device, addresses) in network.book.peers() {
@@ -282,7 +283,14 @@ impl Network {
         {
             writer.write(self.book.to_json());
         }
+        self.keep_places();
         self.dialing.add(Origin::Trusted, Some(device), &addresses, instant());
+    }
+
+    /// Has places kept for whoever is in the address book, which bounds how many these are.
+    fn keep_places(&mut self) {
+        let trusted = self.book.peers().filter_map(|(device, _)| peer_of(device)).collect();
+        self.swarm.behaviour_mut().places.trust(trusted);
     }
 
     /// Whether the peer was trusted, in this run or an earlier one.

@@ -37,6 +37,8 @@ pub(super) struct Session {
     pub(super) inbound_streams: u32,
     /// How often the outbound stream was opened again.
     pub(super) reopens: u32,
+    /// When it began.
+    pub(super) began: Instant,
     /// Since when there has been no inbound stream.
     pub(super) without_reader_since: Instant,
     /// Becomes true when `Connected` has been handed over.
@@ -68,6 +70,7 @@ impl Session {
             reader: None,
             inbound_streams: 0,
             reopens: 0,
+            began: now,
             without_reader_since: now,
             announced: watch::Sender::new(false),
             delivered: Arc::new(AtomicBool::new(false)),

@@ -19,7 +19,7 @@ use libp2p::swarm::{ConnectionId, Stream};
 use tracing::{debug, info, warn};
 
 use super::keys::{device_of, split_peer};
-use super::limits::{STREAM_REOPENS_MAX, STREAM_WAIT, STREAMS_INBOUND_MAX};
+use super::limits::{STRANGER_WAIT, STREAM_REOPENS_MAX, STREAM_WAIT, STREAMS_INBOUND_MAX};
 use super::network::{Network, Pending, jitter};
 use super::session::{Ended, Outbound, Report, Session, stop_reader};
 use super::streams::{Delivery, ReadEnd, read_frames, write_frames};
@@ -242,15 +242,23 @@ impl Network {
         }
     }
 
-    /// Ends sessions in which the peer has no stream towards us for too long.
+    /// Ends sessions in which the peer has no stream towards us for too long, and those of strangers that say nothing.
     pub(super) async fn end_useless_sessions(&mut self, now: Instant) {
-        let useless = |session: &Session| {
-            session.reader.is_none() && now.saturating_duration_since(session.without_reader_since) > STREAM_WAIT
+        let book = &self.book;
+        let useless = |device: &DeviceKey, session: &Session| {
+            let has_waited = |since, wait| now.saturating_duration_since(since) > wait;
+            let is_mute = session.reader.is_none() && has_waited(session.without_reader_since, STREAM_WAIT);
+            let says_nothing = !session.has_delivered() && has_waited(session.began, STRANGER_WAIT);
+            is_mute || (says_nothing && !book.contains(device))
         };
-        let devices: Vec<_> =
-            self.sessions.iter().filter(|(_, session)| useless(session)).map(|(device, _)| *device).collect();
+        let devices: Vec<_> = self
+            .sessions
+            .iter()
+            .filter(|(device, session)| useless(device, session))
+            .map(|(device, _)| *device)
+            .collect();
         for device in devices {
-            debug!(peer = %device, "the peer opened no stream, closing the connection");
+            debug!(peer = %device, "the peer said nothing, closing the connection");
             self.counters.peers_silent.add();
             self.disconnect(device).await;
         }
