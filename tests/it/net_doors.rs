@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures::{FutureExt, StreamExt};
+use libp2p::multiaddr::Protocol;
 use libp2p::swarm::{Swarm, SwarmEvent, dummy};
 use libp2p::{Multiaddr, SwarmBuilder, identity, noise, tcp, yamux};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -23,7 +24,8 @@ async fn node_of(seed: u8, peers: Vec<Multiaddr>) -> (NetHandle, mpsc::Receiver<
     let (sender, events) = mpsc::channel(64);
     let config = NetConfig {
         secret_key: [seed; 32],
-        listen: vec!["/ip4/127.0.0.1/tcp/0".parse().expect("a well-formed address")],
+        // A host of its own: attackers that call again may do so from 127.0.0.1.
+        listen: vec![format!("/ip4/127.0.0.{seed}/tcp/0").parse().expect("a well-formed address")],
         peers,
         mdns: false,
         gossip_topic: Some("hints".into()),
@@ -37,11 +39,11 @@ async fn address_of(node: &NetHandle) -> Multiaddr {
 }
 
 fn socket_of(address: &Multiaddr) -> SocketAddr {
-    let port = address.iter().find_map(|part| match part {
-        libp2p::multiaddr::Protocol::Tcp(port) => Some(port),
-        _ => None,
-    });
-    SocketAddr::from(([127, 0, 0, 1], port.expect("a port")))
+    let mut parts = address.iter();
+    match (parts.next(), parts.next()) {
+        (Some(Protocol::Ip4(ip)), Some(Protocol::Tcp(port))) => SocketAddr::from((ip, port)),
+        _ => panic!("{address} is not of TCP"),
+    }
 }
 
 async fn send(node: &NetHandle, peer: DeviceKey, frame: &[u8]) {
