@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::Multiaddr;
+use super::limits::HANDSHAKE_MAX;
 use super::streams::{Outbox, OutboxReader, ReadEnd, WriteEnd, outbox};
 use crate::model::DeviceKey;
 
@@ -19,7 +20,25 @@ pub(super) enum Outbound {
     /// Asked for on this connection; the queue waits.
     Opening { connection: ConnectionId, queue: OutboxReader },
     /// The writer has the queue.
-    Running { task: JoinHandle<()> },
+    Running { connection: ConnectionId, task: JoinHandle<()> },
+}
+
+impl Outbound {
+    /// The connection on which it is.
+    pub(super) fn connection(&self) -> ConnectionId {
+        match self {
+            Outbound::Opening { connection, .. } | Outbound::Running { connection, .. } => *connection,
+        }
+    }
+}
+
+/// One connection.
+#[derive(Clone)]
+pub(super) struct Link {
+    /// The other end's address.
+    pub(super) address: Multiaddr,
+    /// Whether we dialled.
+    pub(super) is_ours: bool,
 }
 
 /// The state between `Connected` and `Disconnected`.
@@ -27,8 +46,8 @@ pub(super) struct Session {
     pub(super) peer: PeerId,
     /// Tells this session from earlier ones with the same peer, in reports that come late.
     pub(super) number: u64,
-    /// Its live connections, with the other end's address.
-    pub(super) connections: BTreeMap<ConnectionId, Multiaddr>,
+    /// Its live connections.
+    pub(super) connections: BTreeMap<ConnectionId, Link>,
     pub(super) outbox: Outbox,
     /// `None` only while it changes hands.
     pub(super) outbound: Option<Outbound>,
@@ -53,18 +72,12 @@ pub(super) struct Session {
 
 impl Session {
     /// A session whose outbound stream is being opened on its first connection.
-    pub(super) fn new(
-        peer: PeerId,
-        number: u64,
-        connection: ConnectionId,
-        address: Multiaddr,
-        now: Instant,
-    ) -> Session {
+    pub(super) fn new(peer: PeerId, number: u64, connection: ConnectionId, link: Link, now: Instant) -> Session {
         let (outbox, queue) = outbox();
         Session {
             peer,
             number,
-            connections: BTreeMap::from([(connection, address)]),
+            connections: BTreeMap::from([(connection, link)]),
             outbox,
             outbound: Some(Outbound::Opening { connection, queue }),
             reader: None,
@@ -77,6 +90,22 @@ impl Session {
             dialled: None,
             identified: Vec::new(),
         }
+    }
+
+    /// The connections that are one too many since both devices dialled at the same instant, seen from the one that came
+    /// last. Both devices know which: those that the device of the higher key dialled.
+    ///
+    /// One that the peer dialled may instead come from a peer that lost the others without our noticing, and would then
+    /// be the only one that lives: so it counts only while the session is young and nothing has been heard.
+    pub(super) fn crossed(&self, last: ConnectionId, ours_stay: bool, now: Instant) -> Vec<ConnectionId> {
+        let is_young = now.saturating_duration_since(self.began) <= HANDSHAKE_MAX;
+        let is_crossing = self.connections.get(&last).is_some_and(|last| {
+            self.connections.values().any(|other| other.is_ours != last.is_ours)
+                && is_young
+                && (last.is_ours || !self.has_delivered())
+        });
+        let too_many = self.connections.iter().filter(|(_, link)| is_crossing && link.is_ours != ours_stay);
+        too_many.map(|(connection, _)| *connection).collect()
     }
 
     /// Whether the peer took part at all: it opened a stream. One that refuses us never does.
@@ -96,7 +125,7 @@ impl Session {
 
     /// Ends both tasks. When this returns, no frame of this session is passed up any more.
     pub(super) async fn end(self) {
-        if let Some(Outbound::Running { task }) = self.outbound {
+        if let Some(Outbound::Running { task, .. }) = self.outbound {
             task.abort();
         }
         if let Some(reader) = self.reader {

@@ -19,7 +19,7 @@ impl Network {
     pub(super) async fn handle_swarm(&mut self, event: SwarmEvent<BehaviourEvent>) {
         match event {
             SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
-                self.handle_connected(peer_id, connection_id, endpoint);
+                self.handle_connected(peer_id, connection_id, endpoint).await;
             }
             SwarmEvent::ConnectionClosed { peer_id, connection_id, cause, .. } => {
                 debug!(peer = %peer_id, ?cause, "connection closed");
@@ -95,7 +95,7 @@ impl Network {
         let identify::Event::Received { peer_id, info, .. } = event else { return };
         let Some(device) = device_of(&peer_id) else { return };
         let Some(session) = self.sessions.get_mut(&device) else { return };
-        let is_local = session.connections.values().any(is_loopback);
+        let is_local = session.connections.values().any(|link| is_loopback(&link.address));
         // Another machine's loopback address is ours: we would dial ourselves.
         let announced = info.listen_addrs.into_iter().map(|address| split_peer(address).0);
         let useful = announced.filter(|address| is_dialable(address) && (is_local || !is_loopback(address)));
