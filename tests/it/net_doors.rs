@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::{FutureExt, StreamExt};
 use libp2p::multiaddr::Protocol;
 use libp2p::swarm::{Swarm, SwarmEvent, dummy};
-use libp2p::{Multiaddr, SwarmBuilder, identity, noise, tcp, yamux};
+use libp2p::{Multiaddr, SwarmBuilder, gossipsub, identity, noise, tcp, yamux};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{sleep, timeout};
@@ -203,6 +203,79 @@ async fn h8_silent_strangers_in_every_place_keep_neither_a_known_device_nor_a_jo
     }
     strangers.iter().for_each(|stranger| stranger.abort());
     assert!(node.counters().strangers_let_go > 0, "there were more than there are places");
+}
+
+/// A peer that gossips without end what nobody asked for, each time something else.
+async fn gossip_without_end(to: Multiaddr, messages: u32) {
+    let behaviour = || {
+        let config = gossipsub::ConfigBuilder::default()
+            .validation_mode(gossipsub::ValidationMode::Anonymous)
+            .message_id_fn(|message| gossipsub::MessageId::new(blake3::hash(&message.data).as_bytes()))
+            .heartbeat_initial_delay(Duration::from_millis(50))
+            .connection_handler_queue_len(messages as usize)
+            .build()
+            .expect("a configuration");
+        gossipsub::Behaviour::<gossipsub::IdentityTransform, gossipsub::AllowAllSubscriptionFilter>::new(
+            gossipsub::MessageAuthenticity::Anonymous,
+            config,
+        )
+        .expect("a behaviour")
+    };
+    let mut swarm = SwarmBuilder::with_new_identity()
+        .with_tokio()
+        .with_tcp(tcp::Config::default(), noise::Config::new, yamux::Config::default)
+        .expect("a transport")
+        .with_behaviour(|_| behaviour())
+        .expect("a behaviour")
+        .with_swarm_config(|config| config.with_idle_connection_timeout(Duration::from_secs(60)))
+        .build();
+    let topic = gossipsub::IdentTopic::new("hints");
+    swarm.behaviour_mut().subscribe(&topic).expect("a topic");
+    swarm.dial(to).expect("a dial");
+    loop {
+        let event = swarm.select_next_some().await;
+        if matches!(event, SwarmEvent::Behaviour(gossipsub::Event::Subscribed { .. })) {
+            for number in 0..messages {
+                let _ = swarm.behaviour_mut().publish(topic.hash(), number.to_be_bytes());
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn gossip_without_end_is_dropped_and_honest_gossip_is_heard_meanwhile() {
+    let (node, mut events) = node_of(200, Vec::new()).await;
+    let (honest, mut heard) = node_of(201, vec![address_of(&node).await]).await;
+    let flood = tokio::spawn(gossip_without_end(address_of(&node).await, 20_000));
+    let mut from_flood = 0;
+    let all = async {
+        let mut number = 0u32;
+        let mut repeat = tokio::time::interval(PACE);
+        loop {
+            tokio::select! {
+                event = events.recv() => if let NetEvent::Gossip { id, from, .. } = event.expect("the network runs") {
+                    node.commands.send(NetCommand::JudgeGossip { id, accept: true }).await.expect("the network runs");
+                    if from != honest.device {
+                        from_flood += 1;
+                    } else if node.counters().gossip_flooded > 0 {
+                        return;
+                    }
+                },
+                event = heard.recv() => if let NetEvent::Gossip { id, .. } = event.expect("the network runs") {
+                    honest.commands.send(NetCommand::JudgeGossip { id, accept: false }).await.expect("the network runs");
+                },
+                _ = repeat.tick() => {
+                    // Said until it is heard: who is subscribed is known some moments after the connection.
+                    number += 1;
+                    let hint = format!("hint {number}").into_bytes();
+                    honest.commands.send(NetCommand::Publish(hint)).await.expect("the network runs");
+                }
+            }
+        }
+    };
+    timeout(PATIENCE, all).await.expect("the flood is dropped, the honest gossip is not");
+    assert!(from_flood > 0, "what is within the bound is heard");
+    flood.abort();
 }
 
 /// A connection on its way: it waits until it is let through, and tells when it has ended.

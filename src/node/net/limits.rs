@@ -66,6 +66,20 @@ pub const GOSSIP_BYTES_MAX: usize = 64 << 10;
 /// Gossip messages waiting for one slow connection before further ones are dropped: 4 MiB at most.
 pub(super) const GOSSIP_QUEUE_MAX: usize = 64;
 
+/// Gossip that one peer may pass on in a second, in tokens. Fifty devices that write thrice a second each, all heard
+/// through one peer, make 150 messages; unsealing as many as this costs a phone some hundredths of a core.
+pub(super) const GOSSIP_PER_SECOND: u64 = 256;
+
+/// The same at one instant: fifty devices that come back from a power cut and tell twenty things each.
+pub(super) const GOSSIP_BURST: u64 = 1024;
+
+/// A message costs one token, and one more for each of these many bytes: a write is told in less.
+pub(super) const GOSSIP_TOKEN_BYTES: usize = 1024;
+
+/// Peers whose gossip is counted at one time: all that [`INCOMING_MAX`] allows, those we dialled, and some that left a
+/// moment ago. A peer is forgotten when it could burst again, after four seconds.
+pub(super) const GOSSIP_PEERS_MAX: usize = 512;
+
 /// Gossip is dropped while this many events wait for the consumer. The comparison of logs repairs it.
 pub(super) const GOSSIP_PENDING_MAX: usize = 64;
 

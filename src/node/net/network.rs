@@ -17,6 +17,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tracing::{debug, info, warn};
 
 use super::address_book::{AddressBook, BookWriter};
+use super::allowance::Allowance;
 use super::bans::Bans;
 use super::behaviour::Behaviour;
 use super::counters::Counters;
@@ -59,6 +60,7 @@ pub(super) struct Network {
     pub(super) listeners_waiting: Vec<ListenerId>,
     pub(super) listening: watch::Sender<Listening>,
     topic: Option<IdentTopic>,
+    pub(super) allowance: Allowance,
     pub(super) counters: Arc<Counters>,
 }
 
@@ -96,6 +98,7 @@ impl Network {
             listeners_waiting,
             listening,
             topic: None,
+            allowance: Allowance::default(),
             counters,
         };
         network.keep_places();

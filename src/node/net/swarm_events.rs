@@ -81,8 +81,10 @@ impl Network {
     fn handle_gossip(&mut self, event: gossipsub::Event) {
         let gossipsub::Event::Message { propagation_source, message_id, message } = event else { return };
         let Some(from) = device_of(&propagation_source) else { return };
-        if self.pending.len() >= GOSSIP_PENDING_MAX {
-            self.counters.gossip_dropped.add();
+        let is_too_much = !self.allowance.take(from, message.data.len(), instant());
+        if is_too_much || self.pending.len() >= GOSSIP_PENDING_MAX {
+            let counter = if is_too_much { &self.counters.gossip_flooded } else { &self.counters.gossip_dropped };
+            counter.add();
             let gossip = &mut self.swarm.behaviour_mut().gossip;
             gossip.report_message_validation_result(&message_id, &propagation_source, MessageAcceptance::Ignore);
             return;
