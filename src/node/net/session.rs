@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::Multiaddr;
-use super::limits::HANDSHAKE_MAX;
+use super::limits::{HANDSHAKE_MAX, STRANGER_WAIT, STREAM_WAIT};
 use super::streams::{Outbox, OutboxReader, ReadEnd, WriteEnd, outbox};
 use crate::model::DeviceKey;
 
@@ -108,6 +108,15 @@ impl Session {
         too_many.map(|(connection, _)| *connection).collect()
     }
 
+    /// Whether the session is of no use: the peer has had no stream towards us for too long, or is a stranger that has
+    /// never said anything.
+    pub(super) fn is_useless(&self, is_trusted: bool, now: Instant) -> bool {
+        let has_waited = |since, wait| now.saturating_duration_since(since) > wait;
+        let has_no_stream = self.reader.is_none() && has_waited(self.without_reader_since, STREAM_WAIT);
+        let says_nothing = !is_trusted && !self.has_delivered() && has_waited(self.began, STRANGER_WAIT);
+        has_no_stream || says_nothing
+    }
+
     /// Whether the peer took part at all: it opened a stream. One that refuses us never does.
     pub(super) fn was_live(&self) -> bool {
         self.inbound_streams > 0
@@ -151,4 +160,66 @@ pub(super) struct Report {
 pub(super) enum Ended {
     Writer { queue: OutboxReader, end: WriteEnd },
     Reader { stream: u32, end: ReadEnd },
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::node::clock::instant;
+
+    const SOON: Duration = Duration::from_millis(1);
+
+    fn link(is_ours: bool) -> Link {
+        Link { address: "/ip4/10.0.0.1/tcp/1".parse().expect("an address"), is_ours }
+    }
+
+    fn connection(number: usize) -> ConnectionId {
+        ConnectionId::new_unchecked(number)
+    }
+
+    /// A session whose first connection we dialled, or the peer.
+    fn session(is_ours: bool, now: Instant) -> Session {
+        Session::new(PeerId::random(), 1, connection(1), link(is_ours), now)
+    }
+
+    #[test]
+    fn a_stranger_that_says_nothing_is_let_go_and_nobody_else() {
+        let now = instant();
+        let session = session(false, now);
+        assert!(!session.is_useless(false, now + STRANGER_WAIT), "it may still speak");
+        assert!(session.is_useless(false, now + STRANGER_WAIT + SOON));
+        assert!(!session.is_useless(true, now + STRANGER_WAIT + SOON), "a device that we trust may be slow");
+        assert!(session.is_useless(true, now + STREAM_WAIT + SOON), "but it opens a stream");
+        session.delivered.store(true, Ordering::Relaxed);
+        assert!(!session.is_useless(false, now + STRANGER_WAIT + SOON), "it spoke");
+    }
+
+    #[test]
+    fn both_devices_close_the_same_of_two_connections_that_crossed() {
+        let now = instant();
+        for ours_stay in [false, true] {
+            for first_is_ours in [false, true] {
+                let mut session = session(first_is_ours, now);
+                assert_eq!(session.crossed(connection(1), ours_stay, now), [], "there is but one");
+                session.connections.insert(connection(2), link(!first_is_ours));
+                let closed = connection(if first_is_ours == ours_stay { 2 } else { 1 });
+                assert_eq!(session.crossed(connection(2), ours_stay, now), [closed]);
+                assert_eq!(session.crossed(connection(2), ours_stay, now + HANDSHAKE_MAX + SOON), []);
+            }
+        }
+    }
+
+    #[test]
+    fn a_peer_that_calls_again_has_perhaps_lost_what_it_had() {
+        let now = instant();
+        let mut one = session(true, now);
+        one.delivered.store(true, Ordering::Relaxed);
+        one.connections.insert(connection(2), link(false));
+        assert_eq!(one.crossed(connection(2), true, now), [], "the only one that surely lives");
+        let mut again = session(false, now);
+        again.connections.insert(connection(2), link(false));
+        assert_eq!(again.crossed(connection(2), true, now), [], "the peer dialled both");
+    }
 }

@@ -276,12 +276,7 @@ impl Network {
     /// Ends sessions in which the peer has no stream towards us for too long, and those of strangers that say nothing.
     pub(super) async fn end_useless_sessions(&mut self, now: Instant) {
         let book = &self.book;
-        let useless = |device: &DeviceKey, session: &Session| {
-            let has_waited = |since, wait| now.saturating_duration_since(since) > wait;
-            let is_mute = session.reader.is_none() && has_waited(session.without_reader_since, STREAM_WAIT);
-            let says_nothing = !session.has_delivered() && has_waited(session.began, STRANGER_WAIT);
-            is_mute || (says_nothing && !book.contains(device))
-        };
+        let useless = |device: &DeviceKey, session: &Session| session.is_useless(book.contains(device), now);
         let devices: Vec<_> = self
             .sessions
             .iter()
