@@ -21,7 +21,7 @@ use libp2p::swarm::{ConnectionId, Stream};
 use tracing::{debug, info, warn};
 
 use super::keys::{device_of, split_peer};
-use super::limits::{STRANGER_WAIT, STREAM_REOPENS_MAX, STREAM_WAIT, STREAMS_INBOUND_MAX};
+use super::limits::{STREAM_REOPENS_MAX, STREAMS_INBOUND_MAX};
 use super::network::{Network, Pending, jitter};
 use super::session::{Ended, Link, Outbound, Report, Session, stop_reader};
 use super::streams::{Delivery, ReadEnd, read_frames, write_frames};
