@@ -183,8 +183,9 @@ async fn h8_silent_strangers_in_every_place_keep_neither_a_known_device_nor_a_jo
     trust(&node, known).await;
     let address = address_of(&node).await;
     let strangers: Vec<_> =
-        HOSTS.flat_map(|host| (0..EACH).map(move |_| host)).map(|host| be_silent(host, address.clone())).collect();
-    for _ in 0..strangers.len() {
+        HOSTS.flat_map(|host| (0..2 * EACH).map(move |_| host)).map(|host| be_silent(host, address.clone())).collect();
+    // As many as there are places, and as many again that wait for one to become free.
+    for _ in 0..strangers.len() / 2 {
         until(&mut events, |event| matches!(event, NetEvent::Connected { .. })).await;
     }
     let device = passes(&node, &mut events, 201).await;
