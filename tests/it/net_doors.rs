@@ -215,13 +215,14 @@ async fn h8_silent_strangers_in_every_place_keep_neither_a_known_device_nor_a_jo
 }
 
 /// A peer that gossips without end what nobody asked for, each time something else.
-async fn gossip_without_end(to: Multiaddr, messages: u32) {
+async fn gossip_without_end(to: Multiaddr) {
+    const AT_A_TIME: u32 = 100;
     let behaviour = || {
         let config = gossipsub::ConfigBuilder::default()
             .validation_mode(gossipsub::ValidationMode::Anonymous)
             .message_id_fn(|message| gossipsub::MessageId::new(blake3::hash(&message.data).as_bytes()))
             .heartbeat_initial_delay(Duration::from_millis(50))
-            .connection_handler_queue_len(messages as usize)
+            .connection_handler_queue_len(10_000)
             .build()
             .expect("a configuration");
         gossipsub::Behaviour::<gossipsub::IdentityTransform, gossipsub::AllowAllSubscriptionFilter>::new(
@@ -240,13 +241,18 @@ async fn gossip_without_end(to: Multiaddr, messages: u32) {
         .build();
     let topic = gossipsub::IdentTopic::new("hints");
     swarm.behaviour_mut().subscribe(&topic).expect("a topic");
-    swarm.dial(to).expect("a dial");
+    swarm.dial(to.clone()).expect("a dial");
+    let mut repeat = tokio::time::interval(PACE);
+    let mut number = 0u32;
     loop {
-        let event = swarm.select_next_some().await;
-        if matches!(event, SwarmEvent::Behaviour(gossipsub::Event::Subscribed { .. })) {
-            for number in 0..messages {
+        tokio::select! {
+            event = swarm.select_next_some() => if matches!(event, SwarmEvent::ConnectionClosed { .. }) {
+                swarm.dial(to.clone()).expect("a dial");
+            },
+            _ = repeat.tick() => for _ in 0..AT_A_TIME {
+                number += 1;
                 let _ = swarm.behaviour_mut().publish(topic.hash(), number.to_be_bytes());
-            }
+            },
         }
     }
 }
@@ -255,7 +261,7 @@ async fn gossip_without_end(to: Multiaddr, messages: u32) {
 async fn gossip_without_end_is_dropped_and_honest_gossip_is_heard_meanwhile() {
     let (node, mut events) = node_of(200, Vec::new()).await;
     let (honest, mut heard) = node_of(201, vec![address_of(&node).await]).await;
-    let flood = tokio::spawn(gossip_without_end(address_of(&node).await, 20_000));
+    let flood = tokio::spawn(gossip_without_end(address_of(&node).await));
     let mut from_flood = 0;
     let all = async {
         let mut number = 0u32;
