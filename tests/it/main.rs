@@ -72,6 +72,7 @@ mod net;
 #[cfg(feature = "node")]
 mod net_addresses;
 mod net_cuts;
+mod net_doors;
 mod net_hostile;
 #[cfg(feature = "node")]
 mod net_moves;

@@ -130,7 +130,8 @@ pub fn spawn(config: NetConfig, events: mpsc::Sender<NetEvent>) -> Result<NetHan
     let device = device_of(&peer).ok_or(NetError::SecretKey)?;
     // All are tried before the first is taken, since `[::]` and `0.0.0.0` would stand in each other's way here.
     config.listen.iter().try_for_each(try_bind)?;
-    let mut swarm = build_swarm(keypair, config.mdns)?;
+    let counters = Arc::new(Counters::default());
+    let mut swarm = build_swarm(keypair, config.mdns, &counters)?;
     let mut listeners = Vec::new();
     for address in &config.listen {
         let listener = swarm.listen_on(address.clone()).map_err(|error| NetError::Listen {
@@ -153,7 +154,6 @@ pub fn spawn(config: NetConfig, events: mpsc::Sender<NetEvent>) -> Result<NetHan
     let (commands, commands_taken) = mpsc::channel(COMMANDS_PENDING_MAX);
     let (listening_told, listening) = watch::channel(Listening { waiting: waiting.len(), ..Listening::default() });
     let (stop, stopped) = oneshot::channel();
-    let counters = Arc::new(Counters::default());
     let network = Network::new(
         config,
         swarm,
