@@ -2,6 +2,7 @@
 
 use std::net::{Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use std::sync::Arc;
+use std::time::Duration;
 
 use libp2p::core::transport::ListenerId;
 use libp2p::identity::Keypair;
@@ -109,8 +110,25 @@ impl NetHandle {
         drop(self.stop.take());
         // A loop that panicked has stopped as well.
         let _ = self.task.await;
+        // QUIC lets its socket go a little after it was told to: a node that is started again at once would be refused.
+        let told: Vec<Multiaddr> = self.listening.borrow().in_order();
+        for address in
+            told.iter().map(|address| address.iter().filter(|part| !matches!(part, Protocol::P2p(_))).collect())
+        {
+            let until = tokio::time::Instant::now() + FREED_WAIT;
+            while matches!(place(&address), Some(Place::Quic(_)))
+                && try_bind(&address).is_err()
+                && tokio::time::Instant::now() < until
+            {
+                tokio::time::sleep(FREED_LOOK).await;
+            }
+        }
     }
 }
+
+/// How long a stopped network waits for its ports to be free, and how often it looks.
+const FREED_WAIT: Duration = Duration::from_secs(3);
+const FREED_LOOK: Duration = Duration::from_millis(5);
 
 /// Starts a network on the current tokio runtime. Its events go to `events`; while that channel is full the
 /// network waits, and its peers with it.
