@@ -5,6 +5,7 @@ use std::fmt::{self, Write as _};
 
 use serde::Serialize;
 
+use crate::lab::tape::{Mark, What};
 use crate::ledger::Refusal;
 use crate::replica::Command;
 
@@ -27,8 +28,8 @@ pub(super) enum Happened<'a> {
     DiskFailed,
     PowerLost { kept: usize, of: usize },
     Restarted,
-    Fault { name: &'a str },
-    Attack { name: &'a str },
+    Fault { name: &'static str },
+    Attack { name: &'static str },
     Healed { round: u32 },
     Holds { log: &'a [u8], number: u64, hash: [u8; 32] },
 }
@@ -42,13 +43,37 @@ pub(super) struct Trace {
     hasher: blake3::Hasher,
     gathered: Vec<u8>,
     lines: Option<Vec<String>>,
+    tape: Option<Vec<Mark>>,
     events: u64,
 }
 
 impl Trace {
     pub fn new(keep: bool) -> Trace {
         let hasher = blake3::Hasher::new_derive_key("ucash/lab/v1/trace");
-        Trace { hasher, gathered: Vec::with_capacity(GATHERED + 256), lines: keep.then(Vec::new), events: 0 }
+        Trace {
+            hasher,
+            gathered: Vec::with_capacity(GATHERED + 256),
+            lines: keep.then(Vec::new),
+            tape: None,
+            events: 0,
+        }
+    }
+
+    /// Keeps from now on what happened as it can be drawn.
+    pub fn record(&mut self) {
+        self.tape.get_or_insert_default();
+    }
+
+    /// Notes what only a drawing shows: it is in no digest.
+    pub fn mark(&mut self, at_ms: i64, device: usize, what: impl FnOnce() -> What) {
+        if let Some(tape) = &mut self.tape {
+            tape.push(Mark { at_ms, device, what: what() });
+        }
+    }
+
+    /// What was kept since it was last taken.
+    pub fn take_tape(&mut self) -> Vec<Mark> {
+        self.tape.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// Notes what happened to that device, so many milliseconds after the start.
@@ -61,6 +86,11 @@ impl Trace {
         if self.gathered.len() >= GATHERED {
             self.hasher.update(&self.gathered);
             self.gathered.clear();
+        }
+        if let Some(tape) = &mut self.tape
+            && let Some(what) = What::of(happened)
+        {
+            tape.push(Mark { at_ms: at, device, what });
         }
         if let Some(lines) = &mut self.lines {
             let mut line = String::new();

@@ -4,8 +4,9 @@ use crate::lab::auditor::Broken;
 use crate::lab::device::State;
 use crate::lab::faults::Fault;
 use crate::lab::network::Pair;
+use crate::lab::tape::What;
 use crate::lab::trace::Happened;
-use crate::lab::world::{Event, World};
+use crate::lab::world::{Event, Phase, World};
 use crate::log::LogId;
 use crate::replica::{Output, Replica};
 
@@ -17,6 +18,12 @@ impl World {
             Fault::Block(pairs) | Fault::Unblock(pairs) => pairs.first().map_or(0, |pair| pair.0),
         };
         self.trace.note(self.now, device, &Happened::Fault { name: fault.name() });
+        let pairs_of = |pairs: &[Pair]| pairs.iter().map(|pair| (pair.0, pair.1)).collect::<Vec<_>>();
+        self.trace.mark(self.now, device, || match &fault {
+            Fault::Block(pairs) => What::Apart(pairs_of(pairs)),
+            Fault::Unblock(pairs) => What::Together(pairs_of(pairs)),
+            other => What::Fault(other.name()),
+        });
         match fault {
             Fault::Block(pairs) => {
                 for pair in pairs {
@@ -102,7 +109,10 @@ impl World {
         for peer in self.network.connected(device) {
             self.end(Pair::new(device, peer));
         }
-        self.plan(self.now + off_ms, Event::Restart { device, life });
+        // In a story power is back when somebody says so.
+        if self.phase != Phase::Staged {
+            self.plan(self.now + off_ms, Event::Restart { device, life });
+        }
     }
 
     pub fn restart(&mut self, device: usize) -> Result<(), Broken> {
