@@ -31,8 +31,8 @@ use crate::model::ConflictKind;
 use crate::replica::{Answer, Command, ConflictFilter, ConflictView, Input, Query, Replica};
 use crate::store::MemoryStore;
 
-/// The first step: 08:00 in the shops' zone, which is two hours ahead of UTC.
-const MORNING_MS: i64 = 6 * 3_600_000;
+/// The first step: 08:00 UTC, which is how times are told.
+const MORNING_MS: i64 = 8 * 3_600_000;
 /// What an operation takes.
 const OPERATION_MS: i64 = 60_000;
 /// What a meeting takes: two regular comparisons and more.
@@ -103,6 +103,8 @@ impl Played {
 pub struct Play {
     /// What the devices are called, by their numbers.
     pub devices: Vec<String>,
+    /// What the story calls things: names by ids and keys.
+    pub names: BTreeMap<String, String>,
     /// What happened.
     pub steps: Vec<Played>,
     /// The conflicts at the end, as the first device that lists each shows it.
@@ -555,8 +557,15 @@ impl<'a> Stage<'a> {
             Err(_) => Vec::new(),
         };
         let (trace, lines) = self.world.trace.end();
+        let mut names: BTreeMap<String, String> =
+            self.called.iter().map(|(name, id)| (id.clone(), name.clone())).collect();
+        // Of a device that runs twice, the first is meant.
+        for device in self.company.cast.devices.iter().rev() {
+            names.insert(device.key.to_text(), device.name.clone());
+        }
         Play {
             devices: self.company.cast.devices.iter().map(|device| device.name.clone()).collect(),
+            names,
             steps: self.steps,
             conflicts: conflicts.into_values().collect(),
             verdicts,

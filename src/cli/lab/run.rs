@@ -1,6 +1,4 @@
-//! `lab`: the simulated company of `crate::lab`, run from seeds; what failed, and the command that shows it again.
-//!
-//! No directory and no node are touched. Nothing on stdout depends on how fast the machine is.
+//! `lab run` from seeds: what failed, and the command that shows it again.
 
 use std::io::IsTerminal;
 use std::ops::RangeInclusive;
@@ -12,22 +10,23 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 
-use super::Context;
-use super::failure::Failure;
-use super::import::watch_interrupt;
-use super::output::{card, print_line};
+use super::super::Context;
+use super::super::failure::Failure;
+use super::super::import::watch_interrupt;
+use super::super::output::{card, print_line};
+use super::scenario;
 use crate::lab::{
     DAYS_MAX, DEVICES_MAX, INVARIANTS, OPERATIONS_MAX, Outcome, Overrides, SHOPS_MAX, WORLD_INVARIANTS, run, run_traced,
 };
 
-#[derive(Debug, clap::Subcommand)]
-pub(super) enum Lab {
-    /// Simuler une compagnie entière, avec ses pannes, à partir d'une graine.
-    Run(Run),
-}
-
 #[derive(Debug, clap::Args)]
-pub(super) struct Run {
+pub(in crate::cli) struct Run {
+    /// Un scénario à jouer (TOML), au lieu d'une graine.
+    #[arg(
+        value_name = "SCENARIO",
+        conflicts_with_all = ["seed", "seeds", "devices", "shops", "days", "operations", "faults", "lying_disks", "skipped"]
+    )]
+    scenario: Option<PathBuf>,
     /// La graine d'où tout découle.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -97,17 +96,13 @@ struct Sum {
     virtual_ms: i64,
 }
 
-impl Lab {
-    pub fn run(self, context: &Context) -> Result<ExitCode, Failure> {
-        match self {
-            Lab::Run(run) => run.run(context),
-        }
-    }
-}
-
 impl Run {
-    fn run(self, context: &Context) -> Result<ExitCode, Failure> {
-        let Run { seed, seeds, devices, shops, days, operations, faults, lying_disks, skipped, trace } = self;
+    pub fn run(self, context: &Context) -> Result<ExitCode, Failure> {
+        if let Some(path) = &self.scenario {
+            return scenario::run(context, path, self.trace.as_deref());
+        }
+        let Run { scenario: _, seed, seeds, devices, shops, days, operations, faults, lying_disks, skipped, trace } =
+            self;
         let overrides = Overrides { devices, shops, days, operations, faults, lying_disks, skipped };
         let seeds = seeds.unwrap_or(seed..=seed);
         let many = seeds.end() > seeds.start();
@@ -238,7 +233,7 @@ fn human(context: &Context, outcome: &Outcome) -> String {
     card(&fields)
 }
 
-fn write(context: &Context, path: &std::path::Path, lines: &[String]) -> Result<(), Failure> {
+pub(super) fn write(context: &Context, path: &std::path::Path, lines: &[String]) -> Result<(), Failure> {
     if path.as_os_str() == "-" {
         lines.iter().for_each(|line| print_line(line));
         return Ok(());
