@@ -89,6 +89,8 @@ mod restart;
 mod rows;
 mod rules;
 mod samples;
+#[cfg(feature = "node")]
+mod scenarios;
 mod seats;
 #[cfg(feature = "node")]
 mod secrets;

@@ -75,7 +75,8 @@ impl Teller<'_> {
         match &step.deed {
             Deed::Asked(command) => {
                 let colon = self.pick(" : ", ": ");
-                format!("{}{colon}{}", self.device(step.device), self.speaker.command(command))
+                let agent = step.agent.as_ref().map_or_else(String::new, |agent| format!(" ({agent})"));
+                format!("{}{agent}{colon}{}", self.device(step.device), self.speaker.command(command))
             }
             Deed::Around(action) => self.speaker.around(action),
         }
@@ -247,6 +248,7 @@ impl Teller<'_> {
                 "step": step.number,
                 "at": START.plus_ms(step.at_ms).to_rfc3339(),
                 "device": step.device.map(|device| self.device(Some(device))),
+                "agent": step.agent,
                 "say": step.say,
                 "did": self.deed(step),
                 "done": matches!(step.came, Came::Done),

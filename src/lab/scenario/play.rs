@@ -75,6 +75,8 @@ pub struct Played {
     pub at_ms: i64,
     /// The device on which it was done.
     pub device: Option<usize>,
+    /// Who did it.
+    pub agent: Option<String>,
     /// A word to the reader.
     pub say: Option<String>,
     /// What was done.
@@ -328,8 +330,9 @@ impl<'a> Stage<'a> {
             if matches!(action, Action::Wait(_) | Action::Meet(_)) { 0 } else { takes_ms.unwrap_or(usual_ms) };
         self.world.run_until(self.world.now.max(at_ms + takes_ms))?;
         let (number, say, expected) = (index + 1, step.say.clone(), step.refused.clone());
+        let agent = step.agent.clone();
         let conflicts = self.news();
-        self.steps.push(Played { number, at_ms, device, say, deed, came, expected, conflicts });
+        self.steps.push(Played { number, at_ms, device, agent, say, deed, came, expected, conflicts });
         Ok(())
     }
 
