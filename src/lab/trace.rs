@@ -45,6 +45,10 @@ pub(super) struct Trace {
     lines: Option<Vec<String>>,
     tape: Option<Vec<Mark>>,
     events: u64,
+    /// Lines are for somebody who looks on, and are gone once they were looked at.
+    passing: bool,
+    /// To whom the last thing happened.
+    last: usize,
 }
 
 impl Trace {
@@ -56,6 +60,8 @@ impl Trace {
             lines: keep.then(Vec::new),
             tape: None,
             events: 0,
+            passing: false,
+            last: 0,
         }
     }
 
@@ -79,6 +85,7 @@ impl Trace {
     /// Notes what happened to that device, so many milliseconds after the start.
     pub fn note(&mut self, at: i64, device: usize, happened: &Happened<'_>) {
         self.events += 1;
+        self.last = device;
         match postcard::to_stdvec(&(at, device, happened)) {
             Ok(bytes) => self.gathered.extend_from_slice(&bytes),
             Err(error) => unreachable!("what happened is plain data: {error}"),
@@ -97,6 +104,20 @@ impl Trace {
             let _ = write!(line, "{} {device:>2} {happened:?}", Moment(at));
             lines.push(line);
         }
+    }
+
+    /// From now on lines are only for who looks on.
+    pub fn drop_lines(&mut self, passing: bool) {
+        self.passing = passing;
+        if passing {
+            self.new_lines();
+        }
+    }
+
+    /// The lines since this was last asked, if somebody looks on; and to whom the last of it happened.
+    pub fn new_lines(&mut self) -> (Vec<String>, usize) {
+        let lines = if self.passing { self.lines.as_mut().map(std::mem::take) } else { None };
+        (lines.unwrap_or_default(), self.last)
     }
 
     /// How many things happened.

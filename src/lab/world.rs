@@ -20,6 +20,7 @@ use crate::lab::auditor::{Auditor, Broken};
 use crate::lab::device::{Device, State};
 use crate::lab::disk::Fails;
 use crate::lab::faults::Fault;
+use crate::lab::glance::Watcher;
 use crate::lab::hostile::Hostile;
 use crate::lab::network::{Network, Pair};
 use crate::lab::options::Options;
@@ -108,7 +109,7 @@ pub(super) struct World {
     pub now: i64,
     /// When the network was founded.
     pub began: i64,
-    queue: BTreeMap<(i64, u64), Event>,
+    pub queue: BTreeMap<(i64, u64), Event>,
     planned: u64,
     pub devices: Vec<Device>,
     /// Who bears a key: several, where a disk was copied.
@@ -117,6 +118,8 @@ pub(super) struct World {
     pub workload: Workload,
     pub auditor: Auditor,
     pub hostile: Option<Hostile>,
+    /// Who looks on.
+    pub watcher: Option<Box<dyn Watcher>>,
     pub trace: Trace,
     pub counts: Counts,
     /// While founding, and in a story: what was answered.
@@ -153,6 +156,7 @@ impl World {
             workload,
             auditor,
             hostile: None,
+            watcher: None,
             trace,
             counts: Counts::default(),
             answers: Vec::new(),
@@ -174,7 +178,11 @@ impl World {
             }
             let ((at, _), event) = next.remove_entry();
             self.now = at;
-            self.happen(event)?;
+            let result = self.happen(event);
+            if self.watcher.is_some() {
+                self.show()?;
+            }
+            result?;
         }
         self.now = end;
         Ok(())

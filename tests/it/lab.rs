@@ -1,6 +1,6 @@
 //! The laboratory itself: one seed is one run, what is told is obeyed and printed, and the first seeds hold.
 
-use ucash::lab::{Counts, Options, Overrides, run, run_traced};
+use ucash::lab::{Counts, Options, Overrides, Places, run, run_traced};
 
 /// Smaller than what a seed draws, for a program built without optimisation.
 const SMALL: Overrides = Overrides {
@@ -11,6 +11,9 @@ const SMALL: Overrides = Overrides {
     faults: None,
     lying_disks: false,
     skipped: Vec::new(),
+    only_operations: None,
+    only_faults: None,
+    calm: Vec::new(),
 };
 
 #[test]
@@ -81,8 +84,21 @@ fn what_is_told_changes_nothing_else_that_is_drawn() {
         faults: Some(6),
         lying_disks: true,
         skipped: vec!["one_state".to_owned()],
+        only_operations: Some(Places::of([3, 17, 18, 19])),
+        only_faults: Some(Places::default()),
+        calm: vec!["grouped".to_owned(), "disk_errors".to_owned()],
     };
-    assert_eq!(all.flags(), " --devices 3 --shops 2 --days 4 --operations 5 --faults 6 --lying-disks --skip one_state");
+    assert_eq!(
+        all.flags(),
+        " --devices 3 --shops 2 --days 4 --operations 5 --faults 6 --lying-disks --skip one_state \
+         --only-operations 3,17-19 --only-faults none --calm grouped,disk_errors"
+    );
+    for text in ["none", "0", "3,17-19"] {
+        assert_eq!(Places::parse(text).expect("places").to_string(), text);
+    }
+    for text in ["", "3,", "5-4", "-1", "a", "0-4000000000"] {
+        assert_eq!(Places::parse(text), None, "{text:?}");
+    }
     let crowded = Overrides { devices: Some(2), shops: Some(9), ..Overrides::default() };
     assert_eq!(Options::draw(9, &crowded).shops, 2, "every shop has a device");
 }

@@ -103,7 +103,8 @@ impl Run {
         }
         let Run { scenario: _, seed, seeds, devices, shops, days, operations, faults, lying_disks, skipped, trace } =
             self;
-        let overrides = Overrides { devices, shops, days, operations, faults, lying_disks, skipped };
+        let overrides =
+            Overrides { devices, shops, days, operations, faults, lying_disks, skipped, ..Overrides::default() };
         let seeds = seeds.unwrap_or(seed..=seed);
         let many = seeds.end() > seeds.start();
         let stopped = Arc::new(AtomicBool::new(false));

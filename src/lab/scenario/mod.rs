@@ -20,5 +20,6 @@ pub use format::{
     Action, Ask, Capture, Close, Copied, Deposit, Device, Edits, Expect, Give, Grant, Listed, MoveSim, Names, OfCredit,
     Pay, Resolve, Restored, Reverse, ReversePayment, Scenario, SetClock, Shop, Sim, Started, Step, Withdraw,
 };
+pub(super) use play::conflicts_of;
 pub use play::{Came, Deed, Play, Played, play};
 pub use wrong::{Noun, Place, Why, Wrong};

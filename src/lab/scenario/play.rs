@@ -582,7 +582,7 @@ impl<'a> Stage<'a> {
 }
 
 /// The conflicts that a replica lists.
-pub(super) fn conflicts_of<S: crate::store::Store>(replica: &Replica<S>, now: i64) -> Vec<ConflictView> {
+pub(in crate::lab) fn conflicts_of<S: crate::store::Store>(replica: &Replica<S>, now: i64) -> Vec<ConflictView> {
     let filter = ConflictFilter { limit: CONFLICTS_MAX, ..ConflictFilter::default() };
     match replica.look(START.plus_ms(now), &Query::Conflicts(filter)) {
         Ok(Answer::Conflicts(page)) => page.items,
