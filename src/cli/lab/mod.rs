@@ -2,9 +2,13 @@
 //!
 //! No directory and no node are touched. Nothing on stdout depends on how fast the machine is, or on when it runs.
 
+mod header;
+mod replay;
 mod run;
 mod scenario;
+mod shrunk;
 mod speech;
+mod told;
 mod wrong;
 
 use std::process::ExitCode;
@@ -16,12 +20,15 @@ use super::failure::Failure;
 pub(super) enum Lab {
     /// Simuler une compagnie entière, avec ses pannes, à partir d'une graine ou d'un scénario.
     Run(run::Run),
+    /// Rejouer une trace, d'un trait ou pas à pas.
+    Replay(replay::Replay),
 }
 
 impl Lab {
     pub fn run(self, context: &Context) -> Result<ExitCode, Failure> {
         match self {
             Lab::Run(run) => run.run(context),
+            Lab::Replay(replay) => replay.run(context),
         }
     }
 }

@@ -9,6 +9,7 @@ use super::super::Context;
 use super::super::conflicts::facts;
 use super::super::failure::Failure;
 use super::super::output::Printer;
+use super::header::Header;
 use super::run::write;
 use super::speech::Speaker;
 use super::wrong;
@@ -28,8 +29,13 @@ pub(super) fn read(path: &Path, language: Language) -> Result<(Scenario, String)
         return Err(system(std::io::Error::other("> 1 MiB")));
     }
     let text = std::fs::read_to_string(path).map_err(system)?;
-    let scenario = toml::from_str(&text).map_err(|error| wrong::of_toml(path, &text, &error, language))?;
+    let scenario = parse(path, &text, language)?;
     Ok((scenario, text))
+}
+
+/// Reads a story from its text; the path is how people know it.
+pub(super) fn parse(path: &Path, text: &str, language: Language) -> Result<Scenario, Failure> {
+    toml::from_str(text).map_err(|error| wrong::of_toml(path, text, &error, language))
 }
 
 /// Plays a story and says what came of it: 1 if something is not as it says.
@@ -39,7 +45,8 @@ pub(super) fn run(context: &Context, path: &Path, trace: Option<&Path>) -> Resul
     let played = play(&scenario, trace.is_some());
     let played = played.map_err(|why| wrong::of_scenario(path, &text, &why, printer.language))?;
     if let Some(trace) = trace {
-        write(context, trace, &played.lines)?;
+        let header = Header::of_scenario(path, &text, played.trace_text());
+        write(context, trace, &header.lines(), &played.lines)?;
     }
     let teller = Teller { printer, play: &played, speaker: speaker(&played, printer.language) };
     printer.answer(&teller.to_json(&scenario), |_| teller.human(&scenario));

@@ -21,5 +21,5 @@ pub use format::{
     Pay, Resolve, Restored, Reverse, ReversePayment, Scenario, SetClock, Shop, Sim, Started, Step, Withdraw,
 };
 pub(super) use play::conflicts_of;
-pub use play::{Came, Deed, Play, Played, play};
+pub use play::{Came, Deed, Play, Played, play, play_watched};
 pub use wrong::{Noun, Place, Why, Wrong};

@@ -18,6 +18,7 @@ use crate::lab::clock::Clock;
 use crate::lab::device::{Device, State, Ticks};
 use crate::lab::faults::Fault;
 use crate::lab::founding::FOUNDED;
+use crate::lab::glance::Watcher;
 use crate::lab::network::{Network, Pair};
 use crate::lab::options::{Options, Overrides, Rates};
 use crate::lab::tape::{Mark, What};
@@ -143,11 +144,26 @@ impl Play {
 ///
 /// What is wrong with the scenario, before anything of it is played.
 pub fn play(scenario: &Scenario, keep_trace: bool) -> Result<Play, Wrong> {
+    play_with(scenario, keep_trace, None)
+}
+
+/// Plays a scenario while somebody looks on.
+///
+/// # Errors
+///
+/// What is wrong with the scenario, before anything of it is played.
+pub fn play_watched(scenario: &Scenario, watcher: Box<dyn Watcher>) -> Result<Play, Wrong> {
+    play_with(scenario, true, Some(watcher))
+}
+
+fn play_with(scenario: &Scenario, keep_trace: bool, watcher: Option<Box<dyn Watcher>>) -> Result<Play, Wrong> {
     let company = Company::of(scenario)?;
     check(&company, scenario)?;
     let played = remembering_signatures(|| {
         remembering_changes(|| {
             let mut stage = Stage::new(company, scenario, keep_trace);
+            stage.world.trace.drop_lines(watcher.is_some());
+            stage.world.watcher = watcher;
             let result = catch_unwind(AssertUnwindSafe(|| stage.play()));
             let result = result.unwrap_or_else(|_| Err(Broken { invariant: "panic", detail: String::new() }));
             stage.end(result)
