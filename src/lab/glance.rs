@@ -16,6 +16,9 @@ pub(super) const STOPPED: &str = "stopped";
 
 /// Somebody who looks after everything that happens.
 pub trait Watcher: fmt::Debug {
+    /// The company is founded, and people are about to work.
+    fn began(&mut self, glance: &Glance<'_>);
+
     /// Something happened. Whether the run is to go on.
     fn looked(&mut self, glance: &Glance<'_>) -> bool;
 }
@@ -140,6 +143,14 @@ impl Glance<'_> {
 }
 
 impl World {
+    /// From now on somebody looks on.
+    pub(super) fn begin_watching(&mut self, watcher: Option<Box<dyn Watcher>>) {
+        let Some(mut watcher) = watcher else { return };
+        self.trace.drop_lines(true);
+        watcher.began(&Glance { world: self, lines: &[], device: 0 });
+        self.watcher = Some(watcher);
+    }
+
     /// Shows whoever looks on what just happened.
     pub(super) fn show(&mut self) -> Result<(), Broken> {
         let (lines, device) = self.trace.new_lines();

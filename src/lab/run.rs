@@ -155,8 +155,7 @@ fn run_keeping(seed: u64, overrides: &Overrides, keep: Keep) -> (Outcome, Kept) 
             if keep.tape {
                 world.trace.record();
             }
-            world.trace.drop_lines(keep.watcher.is_some());
-            world.watcher = keep.watcher;
+            world.begin_watching(keep.watcher);
             live(world, plan, only.as_ref())
         }
         Err((world, broken)) => (*world, Err(broken)),

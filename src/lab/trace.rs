@@ -109,9 +109,7 @@ impl Trace {
     /// From now on lines are only for who looks on.
     pub fn drop_lines(&mut self, passing: bool) {
         self.passing = passing;
-        if passing {
-            self.new_lines();
-        }
+        self.new_lines();
     }
 
     /// The lines since this was last asked, if somebody looks on; and to whom the last of it happened.

@@ -10,6 +10,9 @@ use crate::lab::world::{Event, Phase, World};
 use crate::log::LogId;
 use crate::replica::{Output, Replica};
 
+/// The longest loss of power while all is healed: shorter than a round of comparison.
+const HEALED_OFF_MS_MAX: i64 = 5_000;
+
 impl World {
     pub fn go_wrong(&mut self, fault: Fault) {
         let device = match &fault {
@@ -109,6 +112,8 @@ impl World {
         for peer in self.network.connected(device) {
             self.end(Pair::new(device, peer));
         }
+        // While all is healed nobody waits for hours: what is down then is started again soon.
+        let off_ms = if self.phase == Phase::Healing { off_ms.min(HEALED_OFF_MS_MAX) } else { off_ms };
         // In a story power is back when somebody says so.
         if self.phase != Phase::Staged {
             self.plan(self.now + off_ms, Event::Restart { device, life });

@@ -99,6 +99,7 @@ mod set_aside;
 mod settings;
 mod share_faces;
 mod shares;
+mod shrinking;
 mod store_conformance;
 #[cfg(feature = "node")]
 mod store_sled;

@@ -158,6 +158,11 @@ struct Stepper {
 }
 
 impl Watcher for Stepper {
+    fn began(&mut self, glance: &Glance<'_>) {
+        let all = (0..glance.names().len()).filter_map(|device| Some((device, glance.of(device)?)));
+        self.shown = all.collect();
+    }
+
     fn looked(&mut self, glance: &Glance<'_>) -> bool {
         if let Until::Device(device) = self.until
             && device != glance.device
@@ -249,21 +254,6 @@ impl Stepper {
 
     fn to_json(&self, glance: &Glance<'_>, now: &[DeviceGlance], changes: &[(usize, Vec<String>)]) -> Value {
         let names = glance.names();
-        let device = |one: &DeviceGlance| {
-            json!({
-                "device": one.name,
-                "up": one.up,
-                "clock": one.clock.to_rfc3339(),
-                "ahead_ms": one.ahead_ms,
-                "entries": one.entries,
-                "conflicts_open": one.conflicts,
-                "unsynced": one.unsynced,
-                "inbox": one.inbox,
-                "held": one.held,
-                "credits": one.credits.iter().map(|(reference, status, paid)| json!([reference, status.word(), paid])).collect::<Vec<_>>(),
-                "balances": one.balances,
-            })
-        };
         let changed: BTreeMap<&str, &Vec<String>> =
             changes.iter().filter_map(|(device, all)| Some((*names.get(*device)?, all))).collect();
         let flight = glance.in_flight();
@@ -276,7 +266,7 @@ impl Stepper {
             "at": START.plus_ms(glance.at_ms()).to_rfc3339(),
             "device": names.get(glance.device),
             "events": glance.lines,
-            "devices": now.iter().map(device).collect::<Vec<_>>(),
+            "devices": now.iter().map(device_json).collect::<Vec<_>>(),
             "changed": changed,
             "in_flight": flight,
         })
@@ -323,6 +313,10 @@ impl Stepper {
     /// All that a device shows.
     fn show(&self, glance: &Glance<'_>, device: usize) {
         let Some(one) = glance.of(device) else { return };
+        if self.printer.json {
+            print_line(&device_json(&one).to_string());
+            return;
+        }
         print_line(&format!("  {}", self.line(&one)));
         for (reference, status, paid) in &one.credits {
             print_line(&format!("    {reference:<24} {:<18} {paid}", status.word()));
@@ -331,6 +325,23 @@ impl Stepper {
             print_line(&format!("    {sim:<24} {available:>14} {own:>14}"));
         }
     }
+}
+
+/// A device as programs read it.
+fn device_json(one: &DeviceGlance) -> Value {
+    json!({
+        "device": one.name,
+        "up": one.up,
+        "clock": one.clock.to_rfc3339(),
+        "ahead_ms": one.ahead_ms,
+        "entries": one.entries,
+        "conflicts_open": one.conflicts,
+        "unsynced": one.unsynced,
+        "inbox": one.inbox,
+        "held": one.held,
+        "credits": one.credits.iter().map(|(reference, status, paid)| json!([reference, status.word(), paid])).collect::<Vec<_>>(),
+        "balances": one.balances,
+    })
 }
 
 /// The device of that name or number.

@@ -162,8 +162,7 @@ fn play_with(scenario: &Scenario, keep_trace: bool, watcher: Option<Box<dyn Watc
     let played = remembering_signatures(|| {
         remembering_changes(|| {
             let mut stage = Stage::new(company, scenario, keep_trace);
-            stage.world.trace.drop_lines(watcher.is_some());
-            stage.world.watcher = watcher;
+            stage.watcher = watcher;
             let result = catch_unwind(AssertUnwindSafe(|| stage.play()));
             let result = result.unwrap_or_else(|_| Err(Broken { invariant: "panic", detail: String::new() }));
             stage.end(result)
@@ -240,6 +239,8 @@ struct Stage<'a> {
     called: Called,
     steps: Vec<Played>,
     tape: Vec<Mark>,
+    /// Who looks on, from the first step.
+    watcher: Option<Box<dyn Watcher>>,
     /// The conflicts as they were last told.
     told: BTreeMap<String, ConflictView>,
 }
@@ -273,11 +274,23 @@ impl<'a> Stage<'a> {
         let mut world = World::new(options, company.cast.clone(), devices, network, workload, trace, FOUNDED);
         world.trace.record();
         let (copies, called, told) = (BTreeMap::new(), Called::new(), BTreeMap::new());
-        Stage { company, scenario, root, world, copies, called, steps: Vec::new(), tape: Vec::new(), told }
+        Stage {
+            company,
+            scenario,
+            root,
+            world,
+            copies,
+            called,
+            steps: Vec::new(),
+            tape: Vec::new(),
+            watcher: None,
+            told,
+        }
     }
 
     fn play(&mut self) -> Result<(), Broken> {
         self.gather()?;
+        self.world.begin_watching(self.watcher.take());
         for index in 0..self.scenario.step.len() {
             self.step(index)?;
         }
