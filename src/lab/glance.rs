@@ -7,6 +7,7 @@ use std::fmt;
 use crate::lab::START;
 use crate::lab::auditor::Broken;
 use crate::lab::device::State;
+use crate::lab::tape::What;
 use crate::lab::world::{Event, Phase, World};
 use crate::model::{CreditStatus, Timestamp};
 use crate::replica::{Answer, Query};
@@ -143,6 +144,16 @@ impl Glance<'_> {
 }
 
 impl World {
+    /// Notes which clocks are wrong, for a drawing.
+    pub(super) fn mark_clocks(&mut self) {
+        for (number, device) in self.devices.iter().enumerate() {
+            let ahead_ms = device.clock.read(self.now).0 - START.plus_ms(self.now).0;
+            if ahead_ms != 0 {
+                self.trace.mark(self.now, number, || What::ClockSet(ahead_ms));
+            }
+        }
+    }
+
     /// From now on somebody looks on.
     pub(super) fn begin_watching(&mut self, watcher: Option<Box<dyn Watcher>>) {
         let Some(mut watcher) = watcher else { return };

@@ -154,6 +154,7 @@ fn run_keeping(seed: u64, overrides: &Overrides, keep: Keep) -> (Outcome, Kept) 
         Ok(mut world) => {
             if keep.tape {
                 world.trace.record();
+                world.mark_clocks();
             }
             world.begin_watching(keep.watcher);
             live(world, plan, only.as_ref())

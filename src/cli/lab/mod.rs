@@ -4,11 +4,13 @@
 
 mod header;
 mod replay;
+mod report;
 mod run;
 mod scenario;
 mod shrunk;
 mod speech;
 mod told;
+mod verdicts;
 mod wrong;
 
 use std::process::ExitCode;
@@ -22,6 +24,8 @@ pub(super) enum Lab {
     Run(run::Run),
     /// Rejouer une trace, d'un trait ou pas à pas.
     Replay(replay::Replay),
+    /// Dessiner une course sur une page HTML qui se suffit à elle-même.
+    Report(report::Report),
 }
 
 impl Lab {
@@ -29,6 +33,7 @@ impl Lab {
         match self {
             Lab::Run(run) => run.run(context),
             Lab::Replay(replay) => replay.run(context),
+            Lab::Report(report) => report.run(context),
         }
     }
 }

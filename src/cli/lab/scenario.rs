@@ -12,11 +12,12 @@ use super::super::output::Printer;
 use super::header::Header;
 use super::run::write;
 use super::speech::Speaker;
+use super::verdicts::{came, deed, subject, verdict};
 use super::wrong;
 use crate::http::Language;
 use crate::http::messages::{conflicts::conflict, sentence};
 use crate::lab::START;
-use crate::lab::scenario::{Came, Deed, Difference, Play, Played, Scenario, Subject, Verdict, play};
+use crate::lab::scenario::{Came, Difference, Play, Played, Scenario, Verdict, play};
 
 /// Most bytes of a file that is read: a story is told in less.
 const BYTES_MAX: u64 = 1 << 20;
@@ -77,46 +78,6 @@ impl Teller<'_> {
         device.and_then(|device| self.play.devices.get(device)).map_or("", String::as_str)
     }
 
-    /// What was done, with who did it.
-    fn deed(&self, step: &Played) -> String {
-        match &step.deed {
-            Deed::Asked(command) => {
-                let colon = self.pick(" : ", ": ");
-                let agent = step.agent.as_ref().map_or_else(String::new, |agent| format!(" ({agent})"));
-                format!("{}{agent}{colon}{}", self.device(step.device), self.speaker.command(command))
-            }
-            Deed::Around(action) => self.speaker.around(action),
-        }
-    }
-
-    /// What came of it; nothing where that goes without saying.
-    fn came(&self, step: &Played) -> Option<String> {
-        let told = match &step.came {
-            Came::Done if matches!(step.deed, Deed::Around(_)) => None,
-            Came::Done => Some(self.pick("fait", "done").to_owned()),
-            Came::Refused(refusal) => Some(format!(
-                "{} ({}){}{}",
-                self.pick("refusé", "refused"),
-                refusal.code(),
-                self.pick(" : ", ": "),
-                sentence(refusal, self.printer.language)
-            )),
-            Came::NoAnswer => Some(self.pick("aucune réponse", "no answer").to_owned()),
-            Came::Impossible(why) => {
-                let (french, english) = wrong::why(why);
-                Some(self.pick(&french, &english).to_owned())
-            }
-        };
-        if step.holds() {
-            return told;
-        }
-        let expected = match &step.expected {
-            Some(code) => self.pick("attendu : refusé, {}", "expected: refused, {}").replace("{}", code),
-            None => self.pick("attendu : fait", "expected: done").to_owned(),
-        };
-        Some(format!("✗ {} [{expected}]", told.unwrap_or_default()))
-    }
-
     fn human(&self, scenario: &Scenario) -> String {
         let mut parts = vec![scenario.name.clone()];
         if !scenario.about.trim().is_empty() {
@@ -132,7 +93,7 @@ impl Teller<'_> {
         parts.push(lines.join("\n"));
         parts.push(self.conflicts());
         parts.push(self.verdicts());
-        parts.push(self.verdict());
+        parts.push(self.outcome());
         parts.join("\n\n")
     }
 
@@ -141,8 +102,8 @@ impl Teller<'_> {
         if let Some(say) = &step.say {
             text.push_str(&format!("                   — {say}\n"));
         }
-        text.push_str(&format!("{:>3}. {}  {}", step.number, minute(step.at_ms), self.deed(step)));
-        if let Some(came) = self.came(step) {
+        text.push_str(&format!("{:>3}. {}  {}", step.number, minute(step.at_ms), deed(self.play, step, &self.speaker)));
+        if let Some(came) = came(step, self.printer.language) {
             text.push_str(&format!("\n                        → {came}"));
         }
         for view in &step.conflicts {
@@ -171,62 +132,20 @@ impl Teller<'_> {
         format!("{head}\n\n{}", told.collect::<Vec<_>>().join("\n\n"))
     }
 
-    fn subject(&self, subject: &Subject) -> String {
-        match subject {
-            Subject::Credit(name) => format!("{} {name}", self.pick("crédit", "credit")),
-            Subject::Sim(name) => format!("SIM {name}"),
-            Subject::Conflicts => self.pick("liste des conflits", "list of conflicts").to_owned(),
-            Subject::Agreement => self.pick("tous les appareils d'accord", "all devices agree").to_owned(),
-        }
-    }
-
     fn verdicts(&self) -> String {
         if self.play.verdicts.is_empty() {
             return self.pick("Rien n'était attendu.", "Nothing was expected.").to_owned();
         }
-        let line = |verdict: &Verdict| {
-            let mark = if verdict.holds() { "✓" } else { "✗" };
-            let wanted: Vec<String> = match verdict.subject {
-                Subject::Agreement => Vec::new(),
-                Subject::Conflicts if verdict.wanted.is_empty() => vec![self.pick("aucun", "none").to_owned()],
-                Subject::Conflicts => verdict.wanted.iter().map(|(_, value)| value.clone()).collect(),
-                _ => verdict.wanted.iter().map(|(key, value)| format!("{key} = {value}")).collect(),
-            };
-            let colon = if wanted.is_empty() { "" } else { self.pick(" : ", ": ") };
-            let subject = self.subject(&verdict.subject);
-            let mut text = format!("{mark} {subject}{colon}{}", wanted.join(" ; "));
-            if verdict.asked == 0 {
-                let nobody = self.pick("aucun appareil en marche ne peut le dire", "no running device can tell");
-                text.push_str(&format!("\n    {nobody}"));
-            }
-            for difference in &verdict.differences {
-                text.push_str(&format!("\n    {}", self.difference(difference)));
-            }
-            text
+        let line = |one: &Verdict| {
+            let mark = if one.holds() { "✓" } else { "✗" };
+            format!("{mark} {}", verdict(self.play, one, self.printer.language).join("\n    "))
         };
         let head = self.pick("Ce qui était attendu :", "What was expected:");
         let lines: Vec<String> = self.play.verdicts.iter().map(line).collect();
         format!("{head}\n{}", lines.join("\n"))
     }
 
-    fn difference(&self, difference: &Difference) -> String {
-        let Difference { device, key, wanted, found } = difference;
-        let on = device
-            .map_or_else(String::new, |device| format!("{}{}", self.device(Some(device)), self.pick(" : ", ": ")));
-        let text = match key.as_str() {
-            "missing" => self.pick("il manque {wanted}", "{wanted} is missing"),
-            "unexpected" => self.pick("n'était pas attendu : {found}", "was not expected: {found}"),
-            "same_list" => self.pick(
-                "la liste est {found}, et non comme celle de {wanted}",
-                "the list is {found}, and not as that of {wanted}",
-            ),
-            "agree" => "{found}",
-            _ => self.pick("{key} est {found}, et non {wanted}", "{key} is {found}, and not {wanted}"),
-        };
-        format!("{on}{}", text.replace("{key}", key).replace("{wanted}", wanted).replace("{found}", found))
-    }
-
-    fn verdict(&self) -> String {
+    fn outcome(&self) -> String {
         let steps = self.play.steps.iter().filter(|step| !step.holds()).count();
         let expectations = self.play.verdicts.iter().filter(|verdict| !verdict.holds()).count();
         let verdict = match self.play.holds() {
@@ -257,14 +176,14 @@ impl Teller<'_> {
                 "device": step.device.map(|device| self.device(Some(device))),
                 "agent": step.agent,
                 "say": step.say,
-                "did": self.deed(step),
+                "did": deed(self.play, step, &self.speaker),
                 "done": matches!(step.came, Came::Done),
                 "refused": refused,
                 "ok": step.holds(),
                 "conflicts": step.conflicts.iter().map(|view| conflict(view, language)).collect::<Vec<_>>(),
             })
         };
-        let verdict = |verdict: &Verdict| {
+        let judged = |verdict: &Verdict| {
             let difference = |difference: &Difference| {
                 json!({
                     "device": difference.device.map(|device| self.device(Some(device))),
@@ -275,7 +194,7 @@ impl Teller<'_> {
             };
             json!({
                 "expectation": verdict.number,
-                "about": self.subject(&verdict.subject),
+                "about": subject(&verdict.subject, language),
                 "wanted": verdict.wanted.iter().map(|(key, value)| json!([key, value])).collect::<Vec<_>>(),
                 "ok": verdict.holds(),
                 "differences": verdict.differences.iter().map(difference).collect::<Vec<_>>(),
@@ -286,7 +205,7 @@ impl Teller<'_> {
             "ok": self.play.holds(),
             "steps": self.play.steps.iter().map(step).collect::<Vec<_>>(),
             "conflicts": self.play.conflicts.iter().map(|view| conflict(view, language)).collect::<Vec<_>>(),
-            "expectations": self.play.verdicts.iter().map(verdict).collect::<Vec<_>>(),
+            "expectations": self.play.verdicts.iter().map(judged).collect::<Vec<_>>(),
             "broken": self.play.broken.as_ref().map(|(name, detail)| json!({ "invariant": name, "detail": detail })),
             "trace": self.play.trace_text(),
             "version": env!("CARGO_PKG_VERSION"),
