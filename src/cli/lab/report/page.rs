@@ -14,6 +14,10 @@ const SYMBOLS: &str = include_str!("symbols.svg");
 const SCRIPT: &str = "document.getElementById('lang').onclick=function(){var d=document.documentElement;\
 d.lang=d.lang==='fr'?'en':'fr';this.textContent=d.lang==='fr'?'English':'Français'};";
 
+/// How wide a lane is: with few devices names fit, with many the lanes do.
+const LANE_WIDE_PX: u32 = 84;
+const LANE_PX: u32 = 66;
+
 /// The icons with what each means, as the key of the page.
 const KEY: [(Icon, &str, &str); 10] = [
     (Icon::Done, "opération faite", "operation done"),
@@ -62,8 +66,9 @@ pub(super) fn page(sheet: &Sheet) -> String {
     out.push_str("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
     out.push_str("<meta name=\"color-scheme\" content=\"light dark\">\n");
     out.push_str(&format!("<title>{} · ucash lab</title>\n", escaped(&sheet.title.french)));
+    let wide = if sheet.devices.len() <= 5 { LANE_WIDE_PX } else { LANE_PX };
     out.push_str(&format!(
-        "<style>\n:root {{ --lanes: {}; }}\n{STYLE}</style>\n</head>\n<body>\n",
+        "<style>\n:root {{ --lanes: {}; --lane: {wide}px; }}\n{STYLE}</style>\n</head>\n<body>\n",
         sheet.devices.len()
     ));
     out.push_str(SYMBOLS);
@@ -142,9 +147,6 @@ fn drawn(sheet: &Sheet, row: &Row, time: &str) -> String {
         classes.push_str(" wrong");
     }
     let mut out = String::new();
-    if let Some(say) = &row.say {
-        out.push_str(&format!("<li class=\"say\">{}</li>\n", escaped(say)));
-    }
     out.push_str(&format!(
         "<li class=\"{classes}\"><time>{time}</time><div class=\"lanes\" style=\"--arrows:{}\">",
         row.arrows.len()
@@ -157,7 +159,8 @@ fn drawn(sheet: &Sheet, row: &Row, time: &str) -> String {
     for (place, arrow) in row.arrows.iter().enumerate() {
         out.push_str(&arrow_of(arrow, place));
     }
-    out.push_str(&format!("</div><p>{}</p></li>\n", both(&row.text)));
+    let say = row.say.as_ref().map_or_else(String::new, |say| format!("<em>{}</em>", escaped(say)));
+    out.push_str(&format!("</div><p>{say}{}</p></li>\n", both(&row.text)));
     out
 }
 
