@@ -215,3 +215,75 @@ fn a_clock_may_be_wrong_and_a_device_may_run_twice() {
     assert_eq!(value["steps"][6]["done"], true, "the copy does not know that it is one");
     assert_eq!(value["broken"], Value::Null);
 }
+
+/// The page of a run, and what was said of it.
+fn drawn(words: &[&str]) -> (String, Value) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let out = directory.path().join("page.html");
+    let ran = ucash(&[&["lab", "report", "--json", "--out", out.to_str().expect("a path")], words].concat());
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    (std::fs::read_to_string(&out).expect("a page"), ran.answer())
+}
+
+/// Nothing of a page comes from elsewhere: no address but those within it, and no script but its own.
+fn assert_stands_alone(page: &str) {
+    for part in ["http:", "https:", "src=", "@import", "url(", "<link"] {
+        assert!(!page.contains(part), "the page names {part}");
+    }
+    assert_eq!(page.matches("<script>").count(), 1);
+    assert!(page.trim_end().ends_with("</html>"));
+    for used in page.split("href=\"").skip(1) {
+        let id = used.split('"').next().expect("a target").strip_prefix('#').expect("within the page");
+        assert!(page.contains(&format!("<symbol id=\"{id}\"")), "no symbol {id}");
+    }
+}
+
+#[test]
+fn every_story_can_be_drawn() {
+    for path in files() {
+        let path = path.to_str().expect("a path");
+        let (page, answer) = drawn(&[path]);
+        assert_stands_alone(&page);
+        assert_eq!(answer["ok"], true);
+        let (_, value) = play(Path::new(path));
+        for conflict in value["conflicts"].as_array().expect("a list") {
+            let id = conflict["id"].as_str().expect("an id");
+            let marks = page.matches(id).count();
+            assert!(marks >= 2, "{path}: {id} has a card and a mark on the lanes, not {marks}");
+        }
+        for step in value["steps"].as_array().expect("a list") {
+            let did = step["did"].as_str().expect("a sentence").replace('\'', "&#39;");
+            assert!(page.contains(&did), "{path} does not show {did:?}");
+        }
+    }
+    let (page, _) = drawn(&[folder().join("set_aside.toml").to_str().expect("a path")]);
+    for part in ["lane off", "use href=\"#cut\"", "class=\"arrow\"", "messages (", "<span lang=\"en\">Decision</span>"]
+    {
+        let is_there = page.contains(part);
+        // Nothing loses power in this story: the first is seen in another.
+        assert_eq!(is_there, part != "lane off", "{part}");
+    }
+    let (page, _) = drawn(&[folder().join("overdrawn.toml").to_str().expect("a path")]);
+    assert!(page.contains("class=\"lane off\"") && page.contains("use href=\"#off\""), "a device without power");
+}
+
+#[test]
+fn what_people_write_is_text_on_the_page() {
+    let story = text("overpaid.toml").replace("to = \"Amani\"", "to = \"<b onclick='x()'>&amp;\"");
+    let (_directory, path) = written(&story);
+    let (page, _) = drawn(&[path.to_str().expect("a path")]);
+    assert!(page.contains("&lt;b onclick=&#39;x()&#39;&gt;&amp;amp;") && !page.contains("<b onclick"));
+}
+
+#[test]
+fn a_seed_is_drawn_and_many_messages_are_few_arrows() {
+    let words = ["--seed", "7", "--devices", "5", "--days", "1", "--operations", "25", "--faults", "heavy"];
+    let (page, answer) = drawn(&words);
+    assert_stands_alone(&page);
+    assert_eq!(answer["ok"], true, "{answer}");
+    assert_eq!(page, drawn(&words).0, "one seed is one page");
+    let rows = answer["rows"].as_u64().expect("a number");
+    assert!((26..400).contains(&rows), "{rows} rows");
+    assert!(page.matches("class=\"arrow\"").count() < 1_500);
+    assert!(page.matches("use href=\"#done\"").count() > 10, "what people did");
+}
