@@ -7,6 +7,7 @@
 //!
 //! It must never decide about money: what a device answers is what the replica answers.
 
+mod around;
 mod asks;
 mod company;
 mod expect;
