@@ -161,6 +161,31 @@ fn devices_that_never_met_again_do_not_agree() {
 }
 
 #[test]
+fn devices_that_list_conflicts_otherwise_are_told() {
+    let story = text("overpaid.toml");
+    let apart = story.replacen("heal = \"all\"", "heal = \"all\"\n\n[[step]]\ncut = \"all\"", 1);
+    let (_directory, path) = written(&apart);
+    let (code, value) = play(&path);
+    assert_eq!(code, Some(1), "only one of them knows that it was dealt with");
+    let all = value["expectations"].as_array().expect("a list");
+    let listed = all.iter().find(|one| one["wanted"].to_string().contains("overpaid credit")).expect("of conflicts");
+    let of = listed["differences"].as_array().expect("a list");
+    let apart = of.iter().find(|one| one["key"] == "same_list").expect("the lists differ");
+    assert_eq!(apart["device"], "téléphone");
+    assert!(apart["wanted"].as_str().expect("a text").starts_with("guichet: cf_"), "{apart}");
+}
+
+/// The example of `docs/lab.md` is a scenario, and holds.
+#[test]
+fn the_documented_story_holds() {
+    let page = include_str!("../../docs/lab.md");
+    let story = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a story");
+    let (_directory, path) = written(story);
+    let (code, value) = play(&path);
+    assert_eq!(code, Some(0), "{value:#}");
+}
+
+#[test]
 fn a_wrong_file_is_refused_with_its_line() {
     let story = text("overpaid.toml");
     let line_of = |part: &str| story.lines().position(|line| line.contains(part)).expect("a line") as u64 + 1;

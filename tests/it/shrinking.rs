@@ -33,7 +33,7 @@ fn shrinks(bug: Bug, seed: u64, operations_max: usize, faults_max: usize) {
         println!("{bug:?}, seed {seed}: {shrunk}");
         assert_eq!(shrunk.failure.invariant, before.invariant);
         assert!(shrunk.runs < RUNS_MAX, "{} runs", shrunk.runs);
-        assert!(shrunk.operations.0 <= operations_max, "{} operations are left", shrunk.operations.0);
+        assert!((1..=operations_max).contains(&shrunk.operations.0), "{} operations are left", shrunk.operations.0);
         assert!(shrunk.faults.0 <= faults_max, "{} faults are left", shrunk.faults.0);
         let again = run(seed, &shrunk.overrides).result.expect_err("what is told fails again");
         assert_eq!(again, shrunk.failure);
