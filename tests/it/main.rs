@@ -91,6 +91,8 @@ mod restart;
 mod rows;
 mod rules;
 mod samples;
+#[cfg(feature = "node")]
+mod scenarios;
 mod seats;
 #[cfg(feature = "node")]
 mod secrets;
@@ -99,6 +101,7 @@ mod set_aside;
 mod settings;
 mod share_faces;
 mod shares;
+mod shrinking;
 mod store_conformance;
 #[cfg(feature = "node")]
 mod store_sled;
