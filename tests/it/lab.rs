@@ -169,6 +169,32 @@ mod through_the_program {
         }
     }
 
+    #[test]
+    fn a_failing_seed_is_shrunk_and_its_command_shows_it_again() {
+        let flags = ["--devices", "4", "--days", "1", "--operations", "60", "--faults", "heavy", "--lying-disks"];
+        let failing = (1..=12).find_map(|seed| {
+            let seed = u32::to_string(&seed);
+            let words = [&["lab", "run", "--json", "--shrink", "--seed", &seed], &flags[..]].concat();
+            let ran = ucash(&words);
+            (ran.code == Some(1)).then_some(ran.stdout)
+        });
+        let failing = failing.expect("a disk that lies is noticed");
+        let lines: Vec<Value> = failing.lines().map(|line| serde_json::from_str(line).expect("an object")).collect();
+        let [run, shrunk, _] = lines.as_slice() else { panic!("a run, what is left of it, and the sum: {failing}") };
+        let shrunk = &shrunk["shrunk"];
+        assert_eq!(shrunk["invariant"], run["failure"]["invariant"]);
+        assert!(shrunk["operations"].as_u64() < Some(20), "{shrunk}");
+        let command = shrunk["replay"].as_str().expect("a command");
+        let words: Vec<&str> = command.split(' ').skip(1).chain(["--json"]).collect();
+        let again = ucash(&words);
+        let first: Value = serde_json::from_str(again.stdout.lines().next().expect("a line")).expect("an object");
+        assert_eq!((again.code, &first["failure"]["detail"]), (Some(1), &shrunk["detail"]), "{command}");
+        // What has no such name is not left out in silence.
+        for (flag, text) in [("--calm", "power_cut"), ("--only-faults", "1,,2"), ("--only-operations", "x")] {
+            assert_eq!(ucash(&["lab", "run", flag, text]).code, Some(2), "{flag} {text}");
+        }
+    }
+
     fn traced(directory: &std::path::Path, words: &[&str]) -> String {
         let path = directory.join("trace.txt").to_str().expect("a path").to_owned();
         let ran = ucash(&[&["lab", "run", "--trace", &path], words].concat());
