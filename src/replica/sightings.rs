@@ -5,7 +5,7 @@
 //! minute, unless somebody waits for it.
 
 use crate::log::LogId;
-use crate::model::{EXPLAINED_MS, Holder, Scope, ShopId, Timestamp};
+use crate::model::{EXPLAINED_MS, Holder, Place, Scope, ShopId, Timestamp};
 use crate::replica::Replica;
 use crate::replica::steward::{RECORD_AHEAD_MS, RECORD_MS, is_due};
 use crate::store::Store;
@@ -42,6 +42,14 @@ impl<S: Store> Replica<S> {
             (last > clocks.seen(shop, &self.device(), &of)).then_some(of)
         });
         unseen.collect()
+    }
+
+    /// Whether an entry's stamp is unexplained, or will be as soon as it is recorded that it was seen.
+    pub(super) fn is_doubted(&self, shop: ShopId, place: &Place) -> bool {
+        let of = place.holder;
+        let log = LogId { scope: Scope::Shop(shop), device: of.device, incarnation: of.incarnation };
+        let is_ahead = self.doubts.get(&log).is_some_and(|doubts| doubts.contains_key(&place.number));
+        is_ahead || self.fold.book.clocks().is_unexplained(shop, place)
     }
 
     /// From which entry on a log is ahead of this device's clock, if it was not recorded before.

@@ -148,8 +148,10 @@ impl<S: Store> Replica<S> {
         // What is here is taken first; only then is it said that no more will be.
         self.do_all(now, plans)?;
         let mut plans = Vec::new();
+        // Looked for while what is doubted is still known; written after it was said.
+        let due = self.due_returns(shop, &acts_for, now);
         self.say_what_is_seen(shop, &acts_for, now, &mut plans);
-        for credit in self.due_returns(shop, &acts_for, now) {
+        for credit in due {
             plans.push(Plan::OnCredit { shop, credit, step: crate::ledger::CreditStep::Return { at: now } });
         }
         self.send_after(shop, now, &mut plans);
@@ -282,7 +284,9 @@ impl<S: Store> Replica<S> {
             };
             let others = active.iter().filter(|(device, _)| **device != self.device());
             let all_know = others.into_iter().all(|(_, holders)| holders.iter().any(knows));
-            if all_know || self.has_waited(&credit, now) {
+            // A return is for good: a stamp that nobody can explain must not bring it about before a person had time to look.
+            let is_explained = cancellations.iter().any(|place| !self.is_doubted(shop, place));
+            if all_know && is_explained || self.has_waited(&credit, now) {
                 due.push(credit);
             }
         }

@@ -93,6 +93,24 @@ fn f6_a_clock_in_the_future_wins_no_conflict_whoever_meets_first() {
 }
 
 #[test]
+fn a_cancellation_from_the_future_is_not_returned_before_somebody_looked() {
+    // The only other device is the granter, which could give the amount back as soon as it hears of the cancellation.
+    let mut desk = Desk::found();
+    let phone = desk.join(SHOP, "phone");
+    desk.grant(OFFICE, "C", "100 USD").expect("granted");
+    desk.meet_all();
+    desk.set_clock_off(phone, 3 * YEAR);
+    desk.cancel(phone, "C").expect("cancelled");
+    desk.wait(MINUTE);
+    desk.pay(OFFICE, "C", "40").expect("paid");
+    desk.meet_all();
+    let credit = desk.credit(OFFICE, "C");
+    assert_eq!((credit.status, credit.paid.as_str()), (CreditStatus::PartlyPaid, "40.00"));
+    assert_eq!(kinds(&mut desk), [ConflictKind::ConcurrentStatus, ConflictKind::WrongClock]);
+    assert_alike(&mut desk);
+}
+
+#[test]
 fn a_clock_in_the_future_wins_no_reference_and_no_share() {
     let (mut desk, [till, phone]) = three();
     desk.set_clock_off(phone, 3 * YEAR);
