@@ -93,6 +93,7 @@ mod samples;
 mod seats;
 #[cfg(feature = "node")]
 mod secrets;
+mod seen;
 mod set_aside;
 #[cfg(feature = "node")]
 mod settings;
