@@ -275,6 +275,8 @@ impl<S: Store> Replica<S> {
     pub(super) fn credit_view(&self, credit: &Credit, now: Timestamp) -> CreditView {
         let Beneficiary { name, phone, address, kind, shop } = credit.beneficiary.clone();
         let seen_by = self.credit_seen_by(credit);
+        let mut names: Vec<String> = seen_by.iter().map(|device| self.fold.registry.name_of(device)).collect();
+        names.sort();
         CreditView {
             id: credit.id,
             reference: self.fold.book.shown_reference(credit),
@@ -297,7 +299,7 @@ impl<S: Store> Replica<S> {
             payments: credit.payments.iter().map(|payment| self.payment_view(payment)).collect(),
             updated_at: credit.updated_at.to_rfc3339(),
             seen_by: seen_by.len() as u32,
-            seen_by_devices: seen_by.iter().map(|device| self.fold.registry.name_of(device)).collect(),
+            seen_by_devices: names,
             conflicts: self.conflict_ids(credit),
             set_aside: credit.void,
         }

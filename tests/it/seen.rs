@@ -29,11 +29,26 @@ fn record_all(desk: &mut Desk) {
     }
 }
 
-fn gather(desk: &mut Desk) {
+/// All come in contact, as on a LAN.
+fn connect_all(desk: &mut Desk) {
     for left in 0..desk.seats() {
         (left + 1..desk.seats()).for_each(|right| desk.connect(left, right));
     }
     desk.carry();
+}
+
+/// The same, and they compare until each knows that it holds what the others hold.
+fn gather(desk: &mut Desk) {
+    connect_all(desk);
+    for _ in 0..30 {
+        let silent = |desk: &mut Desk, seat| usd(desk, seat).oldest_heard.is_some();
+        if !(0..desk.seats()).any(|seat| silent(desk, seat)) {
+            return;
+        }
+        desk.wait(2_000);
+        desk.tick();
+        desk.carry();
+    }
 }
 
 fn usd(desk: &mut Desk, seat: usize) -> AccountView {
@@ -176,6 +191,7 @@ fn when_a_device_was_last_heard_of_survives_a_restart_and_comes_through_others()
     let written = desk.now(phone);
     desk.meet(phone, till);
     desk.wait(3 * HOUR);
+    desk.grant(till, "B", "10 USD").expect("granted");
     // The office hears of the phone through the till alone.
     desk.meet(till, OFFICE);
     for _ in 0..2 {
@@ -230,6 +246,9 @@ fn a_balance_is_as_shown_where_all_are_in_step_and_else_without_what_the_others_
     let last = desk.now(phone);
     assert_eq!(bounds(&mut desk, OFFICE).0, "900.00");
     desk.meet(phone, till);
+    desk.carry();
+    desk.wait(2_000);
+    desk.tick();
     desk.carry();
     // By way of the till the office knows, and that the phone can spend no more.
     let (at_least, at_most, oldest) = bounds(&mut desk, OFFICE);
@@ -308,7 +327,7 @@ fn a_life_that_was_left_may_have_spent_though_its_device_is_there() {
     desk.wait(HOUR);
     desk.record(till, withdrawal("150 USD")).expect("covered");
     desk.bring_back(till, image);
-    gather(&mut desk);
+    connect_all(&mut desk);
     let (at_least, at_most, oldest) = bounds(&mut desk, OFFICE);
     assert_eq!((at_least.as_str(), at_most.as_str()), ("800.00", "1000.00"));
     let oldest = oldest.expect("a life that is silent");
