@@ -119,7 +119,7 @@ mod tests {
         // 1 and 4 are deeds; 2, 3, 5 and 6 are records.
         for number in 1..=6 {
             let operation = match number {
-                1 | 4 => Operation::DescribeShop { town: None },
+                1 | 4 => Operation::DescribeShop { town: String::new() },
                 _ => Operation::Sight { by, seen: Vec::new() },
             };
             deeds.note(EntryRef { log: 7, number }, &operation);
