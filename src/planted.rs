@@ -44,13 +44,15 @@ pub enum Bug {
     KeyForgotten,
     /// A pending capture counts twice when it is confirmed.
     ValidatedTwice,
+    /// A stamp that nobody can explain decides like any other.
+    UnexplainedDecides,
     /// The database is told to flush, and the system not to sync: what plain sled does. Only a loss of power tells.
     SyncDataSkipped,
 }
 
 impl Bug {
     /// Every one that the lab can find.
-    pub const ALL: [Bug; 20] = [
+    pub const ALL: [Bug; 21] = [
         Bug::SpendsOthersShares,
         Bug::UncoveredCounts,
         Bug::GiftTakenTwice,
@@ -71,6 +73,7 @@ impl Bug {
         Bug::SignatureNotChecked,
         Bug::KeyForgotten,
         Bug::ValidatedTwice,
+        Bug::UnexplainedDecides,
     ];
 }
 

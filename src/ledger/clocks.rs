@@ -14,6 +14,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{Correction, DeviceKey, Hlc, Holder, Operation, Origin, Place, Seen, ShopId, Stamped, Timestamp};
+use crate::planted::{self, Bug};
 
 /// What one device recorded of another's log.
 #[derive(Clone, Debug, Default)]
@@ -51,6 +52,9 @@ pub struct Clocks {
 
 /// Entries whose stamps are to be judged anew: a log's, from that number on.
 pub type Anew = Vec<(Holder, u64)>;
+
+/// In a shop, entries of a log from that number to that.
+pub type Stretch = (ShopId, Holder, u64, u64);
 
 impl Clocks {
     /// A device says how far it holds others' logs, and what of them is ahead of its clock; `is_witness` if its own
@@ -169,7 +173,7 @@ impl Clocks {
     /// it.
     pub fn judged(&self, shop: ShopId, origin: &Origin) -> Origin {
         let corrected = self.corrected(shop, origin);
-        if self.is_unexplained(shop, &origin.place()) {
+        if self.is_unexplained(shop, &origin.place()) && !planted::is(Bug::UnexplainedDecides) {
             // Milliseconds read as a counter: the first month of 1970, and in the order that they had.
             return Origin { stamp: Hlc(corrected.stamp.0 >> 16), ..corrected };
         }
@@ -195,8 +199,8 @@ impl Clocks {
     }
 
     /// The stretches of the shops' logs whose stamps nobody can explain.
-    pub fn unexplained(&self) -> Vec<(ShopId, Holder, u64, u64)> {
-        let mut found: Vec<(ShopId, Holder, u64, u64)> = Vec::new();
+    pub fn unexplained(&self) -> Vec<Stretch> {
+        let mut found: Vec<Stretch> = Vec::new();
         for (shop, known) in &self.shops {
             for of in &known.doubted {
                 // Between these nothing changes.

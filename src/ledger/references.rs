@@ -34,12 +34,14 @@ impl Book {
             if ids.len() > 1 {
                 self.shared_references.insert(reference.clone());
             }
+            self.note_reference(reference);
         }
     }
 
     /// A credit is no longer found by what it bore: it is about to be shown anew.
     pub(super) fn bear_no_more(&mut self, credit: &Credit) {
         for reference in credit.former_references.iter().chain([&credit.reference]) {
+            self.note_reference(reference);
             let Some(ids) = self.references.get_mut(reference) else { continue };
             ids.remove(&credit.id);
             if ids.len() < 2 {

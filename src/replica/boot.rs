@@ -220,6 +220,7 @@ impl<S: Store> Replica<S> {
             outputs: Vec::new(),
             company: crate::replica::changes::Told::new(),
             known: crate::replica::changes::Known::new(),
+            known_as_of: None,
             failed: None,
             unsynced: false,
             own: SetDigest::default(),

@@ -17,6 +17,8 @@ use crate::replica::fold::{Entries, EntryRef};
 use crate::replica::{Replica, ReplicaError};
 use crate::store::Store;
 
+/// Between two readings of a clock that runs no more than this passes: a node ticks every second.
+const JUMP_MS: i64 = 120_000;
 /// A clock that was wrong by so much and jumps by about as much was set right: within this part of it.
 const SET_RIGHT_PART: i64 = 10;
 
@@ -46,19 +48,28 @@ impl OwnClock {
 type Stretch = Correction;
 
 impl<S: Store> Replica<S> {
-    /// Takes a reading of the clock, and says what time it is believed to be. A jump by what was to be added is a person
-    /// who set the clock right; any other is a machine that slept.
+    /// Takes a reading of the clock, and says what time it is believed to be. Where it jumps, somebody set it or the
+    /// machine slept: what was known of it is asked anew.
     pub(super) fn read_clock(&mut self, read: Timestamp) -> Timestamp {
+        let ran = |last: Timestamp| (-1_000..=JUMP_MS).contains(&read.0.saturating_sub(last.0));
+        let jumped = self.own_clock.last_read.is_some_and(|last| !ran(last));
         let add_ms = self.own_clock.add_ms;
-        let tolerance = EXPLAINED_MS.max(add_ms.abs() / SET_RIGHT_PART);
-        let passed = self.own_clock.last_read.map(|last| read.0.saturating_sub(last.0));
-        let was_set = passed.is_some_and(|passed| passed.saturating_sub(add_ms).abs() <= tolerance);
-        self.own_clock.last_read = Some(read);
-        if was_set && add_ms.abs() > EXPLAINED_MS {
-            self.shift_clock(-add_ms);
-            self.greet_again(read);
+        if jumped && add_ms != 0 {
+            let passed = self.own_clock.last_read.map_or(0, |last| read.0.saturating_sub(last.0));
+            let tolerance = EXPLAINED_MS.max(add_ms.saturating_abs() / SET_RIGHT_PART);
+            if passed.saturating_sub(add_ms).saturating_abs() <= tolerance {
+                self.shift_clock(add_ms.saturating_neg());
+            }
+            // Each answers with what its own clock shows.
+            self.greet_again(self.own_clock.believed(read));
         }
+        self.own_clock.last_read = Some(read);
         self.own_clock.believed(read)
+    }
+
+    /// What is added to this device's clock, in milliseconds, since the others showed that it is wrong.
+    pub fn clock_correction_ms(&self) -> i64 {
+        self.own_clock.add_ms
     }
 
     fn shift_clock(&mut self, by_ms: i64) {
@@ -98,13 +109,22 @@ impl<S: Store> Replica<S> {
         }
         let offsets = self.offsets();
         let Some(middle) = offsets.get(offsets.len() / 2).copied() else { return Ok(()) };
-        let agree = offsets.iter().filter(|offset| (*offset - middle).abs() <= EXPLAINED_MS).count();
-        if middle.abs() <= EXPLAINED_MS {
-            self.correct_future(now)?;
-            return Ok(());
+        let agree =
+            offsets.iter().filter(|offset| offset.saturating_sub(middle).saturating_abs() <= EXPLAINED_MS).count();
+        if middle.saturating_abs() <= EXPLAINED_MS {
+            return self.correct_future(now);
+        }
+        let add_ms = self.own_clock.add_ms;
+        if add_ms != 0 && middle.saturating_add(add_ms).saturating_abs() <= EXPLAINED_MS {
+            // It was set right since: as it stands it agrees with the others.
+            self.shift_clock(add_ms.saturating_neg());
+            let right = now.plus_ms(add_ms.saturating_neg());
+            self.greet_again(right);
+            return self.correct_future(right);
         }
         let earliest = self.earliest(&self.device());
-        let is_too_early = now.plus_ms(EXPLAINED_MS) < earliest && now.plus_ms(middle + EXPLAINED_MS) >= earliest;
+        let is_too_early =
+            now.plus_ms(EXPLAINED_MS) < earliest && now.plus_ms(middle.saturating_add(EXPLAINED_MS)) >= earliest;
         // More than half of those who compare, this device included.
         let is_outvoted = agree >= 2 && 2 * agree > offsets.len() + 1;
         if !is_too_early && !is_outvoted {

@@ -239,6 +239,7 @@ pub struct Replica<S> {
     company: changes::Told,
     /// The conflicts when they were last looked at.
     known: changes::Known,
+    known_as_of: Option<crate::ledger::ConflictsStamp>,
     failed: Option<Refusal>,
     /// A batch was applied that no sync has made durable.
     unsynced: bool,

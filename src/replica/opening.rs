@@ -150,6 +150,8 @@ impl<S: Store> Replica<S> {
             self.take_again(at)?;
             placed += 1;
         }
+        // The records are of what was judged.
+        self.fold.rejudged.clear();
         self.fold.finish(&self.logs)?;
         self.fold.deeds.recall(&self.logs);
         self.fold.touched = Touched::default();

@@ -74,7 +74,12 @@ impl<S: Store> Replica<S> {
         let Some((shop, ..)) = self.own_standing() else { return };
         let recorded_at = self.steward.recorded_at;
         // What explains a stamp comes after it, in the same transfer.
-        let is_doubtful = self.doubts.keys().any(|log| log.scope == Scope::Shop(shop)) && !self.is_syncing();
+        let is_deed = |log: &LogId, first: u64| {
+            let last = self.logs.held().get(log).and_then(|held| self.fold.last_deeds.get(&held.index));
+            log.scope == Scope::Shop(shop) && last.is_some_and(|last| *last >= first)
+        };
+        let mut first = self.doubts.iter().filter_map(|(log, doubts)| Some((log, *doubts.keys().next()?)));
+        let is_doubtful = first.any(|(log, first)| is_deed(log, first)) && !self.is_syncing();
         let is_time = has_ticked && is_due(recorded_at, now, RECORD_MS);
         let is_time = is_time || is_doubtful && is_due(recorded_at, now, RECORD_AHEAD_MS);
         if is_time && self.may_write(Scope::Shop(shop)) && !self.to_record(shop).is_empty() {

@@ -72,6 +72,7 @@ mod net;
 #[cfg(feature = "node")]
 mod net_addresses;
 mod net_cuts;
+mod net_doors;
 mod net_hostile;
 #[cfg(feature = "node")]
 mod net_moves;
@@ -90,6 +91,8 @@ mod restart;
 mod rows;
 mod rules;
 mod samples;
+#[cfg(feature = "node")]
+mod scenarios;
 mod seats;
 #[cfg(feature = "node")]
 mod secrets;
@@ -99,6 +102,7 @@ mod set_aside;
 mod settings;
 mod share_faces;
 mod shares;
+mod shrinking;
 mod store_conformance;
 #[cfg(feature = "node")]
 mod store_sled;

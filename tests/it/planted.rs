@@ -45,6 +45,7 @@ planted! {
     nobody_looks_at_signatures: SignatureNotChecked, 31;
     a_key_is_forgotten: KeyForgotten, 1;
     a_capture_counts_twice: ValidatedTwice, 1;
+    an_unexplained_stamp_decides: UnexplainedDecides, 1;
 }
 
 fn is_caught(bug: Bug, recorded: u64) {

@@ -67,11 +67,8 @@ fn closing(insisted: bool) -> Closing {
     Closing { shop: ShopId(5), of: holder(1), end: 41, registry_end: 3, successor: holder(2), insisted }
 }
 
-fn sight() -> Operation {
-    let seen = |seed, stop: bool| {
-        let ahead = (!stop).then_some(40);
-        Seen { of: holder(seed), number: 41, registry: 3, stop, ahead }
-    };
+fn sight(ahead: Option<u64>) -> Operation {
+    let seen = |seed, stop| Seen { of: holder(seed), number: 41, registry: 3, stop, ahead };
     Operation::Sight { by: holder(2), seen: vec![seen(1, true), seen(3, false)] }
 }
 
@@ -144,7 +141,8 @@ pub fn every_operation() -> Vec<(DocumentId, Vec<Operation>, Operation)> {
         registry(Operation::Close(closing(false))),
         registry(Operation::Close(closing(true))),
         registry(Operation::MoveSim { sim: sim(), from: ShopId(5), to: ShopId(7) }),
-        (DocumentId::Shop(ShopId(5)), Vec::new(), sight()),
+        (DocumentId::Shop(ShopId(5)), Vec::new(), sight(None)),
+        (DocumentId::Shop(ShopId(5)), Vec::new(), sight(Some(40))),
         (
             DocumentId::Shop(ShopId(5)),
             Vec::new(),
