@@ -75,8 +75,8 @@ impl<S: Store> Replica<S> {
         let recorded_at = self.steward.recorded_at;
         // What explains a stamp comes after it, in the same transfer.
         let is_deed = |log: &LogId, first: u64| {
-            let last = self.logs.held().get(log).and_then(|held| self.fold.last_deeds.get(&held.index));
-            log.scope == Scope::Shop(shop) && last.is_some_and(|last| *last >= first)
+            let last = self.logs.held().get(log).map(|held| self.fold.deeds.last(held.index));
+            log.scope == Scope::Shop(shop) && last.is_some_and(|last| last >= first)
         };
         let mut first = self.doubts.iter().filter_map(|(log, doubts)| Some((log, *doubts.keys().next()?)));
         let is_doubtful = first.any(|(log, first)| is_deed(log, first)) && !self.is_syncing();
