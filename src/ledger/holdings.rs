@@ -60,6 +60,36 @@ impl Book {
         found.filter(|holding| !holding.share.value().is_zero()).collect()
     }
 
+    /// What of a SIM's balance may be gone without anybody here knowing: what those may spend of whom `is_unheard` says
+    /// that they may have done more than is known, with who they are. `is_any_unheard`: somebody may have paid a credit
+    /// whose cancelled amount is coming back.
+    pub fn at_stake(
+        &self,
+        shop: ShopId,
+        sim: &SimNumber,
+        currency: Currency,
+        is_any_unheard: bool,
+        is_unheard: impl Fn(&Holder) -> bool,
+    ) -> (Balance, BTreeSet<Holder>) {
+        let id = pot(shop, sim, currency);
+        let held = self.holdings(shop, sim, currency).into_iter().map(|one| (one.holder, one.share.cents()));
+        let gifts = self.shares.pot(&id).into_iter().flat_map(|pot| pot.open_gifts());
+        let theirs: Vec<(Holder, i128)> = held
+            .filter(|(_, cents)| *cents > 0)
+            .chain(gifts.map(|gift| (gift.to, gift.cents)))
+            .filter(|(holder, _)| is_unheard(holder))
+            .collect();
+        let back = self.returning(shop).filter_map(|credit| self.credit(credit));
+        let back = back.filter(|credit| credit.sim == *sim && credit.amount.currency() == currency);
+        // A payment that nobody has heard of may stand over the cancellation, whoever took it.
+        let back: i128 = back
+            .filter(|credit| is_any_unheard || is_unheard(&credit.origin.holder()))
+            .map(|credit| credit.amount.cents())
+            .sum();
+        let cents = theirs.iter().map(|(_, cents)| cents).sum::<i128>() + back;
+        (Balance::from_cents(cents, currency), theirs.into_iter().map(|(holder, _)| holder).collect())
+    }
+
     /// Gifts of a shop made and not yet taken.
     pub fn open_gifts(&self, shop: ShopId) -> Vec<OpenGift> {
         let pots = self.shares.pots(Some(shop));

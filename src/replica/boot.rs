@@ -207,6 +207,7 @@ impl<S: Store> Replica<S> {
             fold,
             sessions: BTreeMap::new(),
             seen: BTreeMap::new(),
+            confirmed: BTreeMap::new(),
             syncs: Vec::new(),
             sync_every_ms: 30_000,
             conducts: Conducts::default(),

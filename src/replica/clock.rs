@@ -33,6 +33,11 @@ pub(super) struct OwnClock {
 }
 
 impl OwnClock {
+    /// What the last reading is believed to mean; before the first, the end of time.
+    pub fn last(&self) -> Timestamp {
+        self.last_read.map_or(Timestamp(i64::MAX), |read| self.believed(read))
+    }
+
     /// What a reading is believed to mean.
     pub fn believed(&self, read: Timestamp) -> Timestamp {
         read.plus_ms(self.add_ms)

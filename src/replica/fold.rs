@@ -23,6 +23,7 @@ use crate::model::{
 use crate::planted::{self, Bug};
 use crate::replica::ReplicaError;
 use crate::replica::operations::{counts, is_bound, movement_of, read_change};
+use crate::replica::sightings::Deeds;
 
 /// An entry by its place: the log's number in this store, and the entry's in its log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -120,8 +121,8 @@ pub(crate) struct Fold {
     ends: BTreeMap<ShopId, BTreeMap<Holder, u64>>,
     /// Entries whose stamps came to be worth something else since then: a log's, from that number on.
     pub rejudged: BTreeSet<(ShopId, Holder, u64)>,
-    /// The last entry of each log that is more than a record of what was seen.
-    pub last_deeds: BTreeMap<u32, u64>,
+    /// Which entries are more than records of what was seen.
+    pub deeds: Deeds,
     pub touched: Touched,
 }
 
@@ -147,7 +148,7 @@ impl Fold {
             closed: BTreeSet::new(),
             ends: BTreeMap::new(),
             rejudged: BTreeSet::new(),
-            last_deeds: BTreeMap::new(),
+            deeds: Deeds::default(),
             touched: Touched::default(),
         }
     }
@@ -363,10 +364,7 @@ impl Fold {
             self.stirred.insert(shop);
         }
         self.touched.documents.insert(id.clone());
-        if !matches!(operation, Operation::Sight { .. }) {
-            let last = self.last_deeds.entry(at.log).or_default();
-            *last = at.number.max(*last);
-        }
+        self.deeds.note(at, &operation);
         self.settle(id, &operation, origin);
     }
 
@@ -527,7 +525,8 @@ impl Fold {
     pub fn reopen(&mut self, entries: &impl Entries, id: &DocumentId) -> Result<(), ReplicaError> {
         self.open(entries, id)?;
         let operations = self.open.get(id).map(|document| document.state.operations().to_vec()).unwrap_or_default();
-        for stamped in operations {
+        for (stamped, at) in operations.iter().zip(self.positions(id).unwrap_or_default().to_vec()) {
+            self.deeds.note(at, &stamped.operation);
             if *id == DocumentId::Registry {
                 // Applied once, so it is right; what it rested on was applied before it.
                 let _ = self.registry.apply(&stamped.operation, stamped.origin);

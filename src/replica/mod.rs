@@ -27,6 +27,7 @@ mod conflicts;
 mod error;
 mod fold;
 mod greeting;
+mod heard;
 mod join;
 mod keys;
 mod logs;
@@ -62,8 +63,9 @@ pub use salvage::{Heads, Salvaged};
 pub use soundness::{Damage, LostEntries};
 pub use view::{
     AccountView, Answer, BalanceView, BeneficiaryView, ChangeView, ClosingView, ConflictView, CreditView, DeviceView,
-    DocumentView, EntryView, EventView, ExposureView, GiftView, HandledView, InvitationView, LostView, MovementView,
-    Page, PaymentView, PeerView, ShareView, SharesView, ShopView, SimView, StatisticsView, StatusView, VerifyView,
+    DocumentView, EntryView, EventView, ExposureView, GiftView, HandledView, HeardView, InvitationView, LostView,
+    MovementView, Page, PaymentView, PeerView, ShareView, SharesView, ShopView, SimView, StatisticsView, StatusView,
+    VerifyView,
 };
 
 use crate::ledger::{Book, Refusal, SetDigest};
@@ -218,6 +220,8 @@ pub struct Replica<S> {
     sessions: BTreeMap<DeviceKey, Session>,
     /// The last that each device told of what it holds, kept after it went.
     seen: BTreeMap<DeviceKey, session::Seen>,
+    /// How far others are known to hold the own logs, as it was last written.
+    confirmed: BTreeMap<LogId, u64>,
     syncs: Vec<rounds::Requested>,
     sync_every_ms: i64,
     conducts: conduct::Conducts,
@@ -493,6 +497,7 @@ impl<S: Store> Replica<S> {
         if batch.is_empty() {
             return Ok(());
         }
+        self.write_confirmed(&mut batch);
         self.logs.store.apply(&batch)?;
         self.unsynced = true;
         for suffix in fresh {

@@ -96,6 +96,7 @@ mod scenarios;
 mod seats;
 #[cfg(feature = "node")]
 mod secrets;
+mod seen;
 mod set_aside;
 #[cfg(feature = "node")]
 mod settings;
