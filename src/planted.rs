@@ -44,6 +44,8 @@ pub enum Bug {
     KeyForgotten,
     /// A pending capture counts twice when it is confirmed.
     ValidatedTwice,
+    /// A stamp that nobody can explain decides like any other. Rare in the lab: a case of the auditor's tests shows it.
+    UnexplainedDecides,
     /// The database is told to flush, and the system not to sync: what plain sled does. Only a loss of power tells.
     SyncDataSkipped,
 }

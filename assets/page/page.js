@@ -5,7 +5,7 @@
 // - A POST is kept with its Idempotency-Key until an answer came, a reload of the page included: trying again then
 //   records nothing twice.
 // - `events` says when to ask for `status` again; it is asked for every 10 s besides, and every 2 s while no events
-//   come. Lists are loaded again only when `state_digest` says that something changed.
+//   come. Lists are loaded again only when `state_digest` says that something changed, or another device is in step.
 "use strict";
 
 // One text a line: French, English. `{name}` is filled in.
@@ -64,6 +64,9 @@ const TEXTS = {
   no_sims: ["Aucune SIM dans cette agence.", "No SIM in this shop."],
   inactive: ["inactive", "inactive"],
   this_device: ["dont cet appareil : {amount}", "this device: {amount}"],
+  bounds: ["au moins {least}, au plus {most}", "at least {least}, at most {most}"],
+  silent_since: ["« {device} » n'a pas donné de nouvelles depuis le {at}", "Nothing was heard of “{device}” since {at}"],
+  silent_ever: ["« {device} » n'a encore jamais donné de nouvelles", "Nothing was ever heard of “{device}”"],
   shares_open: ["Qui détient le reste ?", "Who holds the rest?"],
   shares_open_label: ["Qui détient le reste de la SIM {sim} ?", "Who holds the rest of SIM {sim}?"],
   shares_title: ["Parts de la SIM {sim}", "Shares of SIM {sim}"],
@@ -122,7 +125,7 @@ const TEXTS = {
   by_device: ["appareil {device}", "device {device}"],
   known_by: ["Connu de", "Known by"],
   known_here: ["cet appareil seulement", "this device only"],
-  known_many: ["{n} appareils", "{n} devices"],
+  known_many: ["{n} appareils : {names}", "{n} devices: {names}"],
   pay_title: ["Encaisser un paiement", "Take a payment"],
   pay_send: ["Enregistrer le paiement", "Record the payment"],
   paid_ok: ["Paiement enregistré.", "Payment recorded."],
@@ -474,7 +477,7 @@ async function poll() {
     silent = !(error instanceof Refused && error.status < 500);
   }
   showStatus();
-  if (status && !silent && status.state_digest !== shown) await refresh();
+  if (status && !silent && stateOf(status) !== shown) await refresh();
   polling = false;
   pollIn(pollAgain ? SWARM_MS : live ? LIVE_POLL_MS : POLL_MS);
 }
@@ -557,9 +560,14 @@ function showStatus() {
   setText(byId("conflicts").firstElementChild, counted("conflicts_one", "conflicts_many", open));
 }
 
+/** What is shown follows from this: what is held, and who is in step, since a balance is surer then. */
+function stateOf({ state_digest: digest, peers }) {
+  return [digest, ...peers.filter((peer) => peer.in_step).map((peer) => peer.device_key).sort()].join(" ");
+}
+
 /** Loads everything on screen again. What fails is tried again with the next status. */
 async function refresh() {
-  const digest = status?.state_digest ?? "";
+  const digest = status ? stateOf(status) : "";
   try {
     await Promise.all([
       loadSims(), loadCredits(true), card && loadCard(card.id), shares && loadShares(shares.sim),
@@ -593,13 +601,17 @@ function showSims() {
     const accounts = Object.entries(sim.balances).map(([currency, account]) => holding("div", [
       element("dt", currency),
       element("dd", money(account.available), "money"),
+      isUnsure(account)
+        && element("dd", t("bounds", { least: money(account.at_least), most: money(account.at_most, currency) }), "unsure"),
       account.this_device !== account.available
         && element("dd", t("this_device", { amount: money(account.this_device, currency) }), "hint"),
     ]));
     const name = [element("span", sim.sim, "money"), element("span", sim.operator, "soft")];
     if (!sim.active) name.push(element("span", t("inactive"), "badge"));
     const isSplit = Object.values(sim.balances).some((account) => account.this_device !== account.available);
-    return holding("li", [holding("p", name, "name"), holding("dl", accounts, "accounts"), isSplit && sharesLink(sim.sim)]);
+    return holding("li", [
+      holding("p", name, "name"), holding("dl", accounts, "accounts"), ...silences(sim), isSplit && sharesLink(sim.sim),
+    ]);
   }));
   if (focused) [...list.querySelectorAll("a")].find((link) => link.hash === focused)?.focus();
   byId("no-sims").hidden = sims.length > 0;
@@ -607,6 +619,19 @@ function showSims() {
   const usable = sims.filter((sim) => sim.active);
   fillChoice(forms.grant.elements.sim, usable.map((sim) => [sim.sim, `${sim.operator} ${sim.sim}`]));
   showSpendable();
+}
+
+/** Whether a device that is silent may have spent of it. */
+function isUnsure(account) {
+  return account.oldest_heard !== null && account.at_least !== account.at_most;
+}
+
+/** Who is silent and may have spent, and since when: once, whichever the currency. */
+function silences(sim) {
+  const texts = Object.values(sim.balances).filter(isUnsure).map(({ oldest_heard: { device, at } }) => {
+    return at ? t("silent_since", { device, at: moment(at) }) : t("silent_ever", { device });
+  });
+  return [...new Set(texts)].map((text) => element("p", text, "unsure"));
 }
 
 // ---- Shares of a SIM ----
@@ -783,7 +808,7 @@ function showCard() {
     ["paid_at", credit.paid_at && moment(credit.paid_at)],
     ["cancelled_at", credit.cancelled_at && moment(credit.cancelled_at)],
     ["notes", credit.notes],
-    ["known_by", credit.seen_by > 1 ? t("known_many", { n: credit.seen_by }) : t("known_here")],
+    ["known_by", credit.seen_by > 1 ? t("known_many", { n: credit.seen_by, names: credit.seen_by_devices.join(", ") }) : t("known_here")],
   ].filter(([, value]) => value).flatMap(([key, value]) => [element("dt", t(key)), element("dd", value)]);
   byId("card-facts").replaceChildren(badge(credit.status), holding("div", sums, "big"), holding("dl", facts));
 

@@ -150,6 +150,11 @@ fn colon(printer: &Printer) -> &'static str {
 }
 
 fn told(printer: &Printer, conflict: &Value) -> String {
+    format!("{}{}", facts(printer, conflict), open(printer, conflict))
+}
+
+/// A conflict without what may be done about it.
+pub(super) fn facts(printer: &Printer, conflict: &Value) -> String {
     let mut fields = vec![
         (printer.pick("Conflit", "Conflict"), format!("{}  {}", text(conflict, "id"), text(conflict, "kind"))),
         (printer.pick("Ce qui s'est passé", "What happened"), text(conflict, "summary")),
@@ -172,7 +177,7 @@ fn told(printer: &Printer, conflict: &Value) -> String {
     let sides = conflict.get("sides").and_then(Value::as_array).cloned().unwrap_or_default();
     let sides: Vec<String> = sides.iter().zip(1..).map(|(side, number)| side_line(side, number)).collect();
     let sides = format!("\n\n{}\n{}", printer.pick("Les côtés", "The sides"), sides.join("\n"));
-    format!("{}{sides}{}", card(&fields), open(printer, conflict))
+    format!("{}{sides}", card(&fields))
 }
 
 fn side_line(side: &Value, number: u32) -> String {

@@ -320,6 +320,14 @@ impl Filter {
     }
 }
 
+/// How many devices hold a credit, and which.
+fn seen_by(credit: &Value) -> String {
+    let names = credit.get("seen_by_devices").and_then(Value::as_array);
+    let names: Vec<&str> = names.into_iter().flatten().filter_map(Value::as_str).collect();
+    let count = text(credit, "seen_by");
+    if names.is_empty() { count } else { format!("{count} ({})", names.join(", ")) }
+}
+
 fn show(context: &Context, credit: &Value) -> String {
     let printer = context.printer;
     let currency = text(credit, "currency");
@@ -335,7 +343,7 @@ fn show(context: &Context, credit: &Value) -> String {
         ("SIM", text(credit, "sim")),
         (printer.pick("Accordé (UTC)", "Granted (UTC)"), minute(credit, "granted_at")),
         (printer.pick("Échéance (UTC)", "Due (UTC)"), minute(credit, "due_at")),
-        (printer.pick("Vu par", "Seen by"), text(credit, "seen_by")),
+        (printer.pick("Vu par", "Seen by"), seen_by(credit)),
     ];
     if credit.get("notes").is_some_and(|notes| !notes.is_null()) {
         fields.push((printer.pick("Notes", "Notes"), text(credit, "notes")));

@@ -120,6 +120,7 @@ pub(super) fn in_hand(printer: Printer, sim: &Value) -> String {
             printer.pick("La SIM contient", "The SIM holds"),
             printer.pick("cet appareil peut en dépenser", "this device may spend"),
         ));
+        lines.extend(bounds(printer, account, currency));
         elsewhere |= available != share;
     }
     if elsewhere {
@@ -133,6 +134,37 @@ pub(super) fn in_hand(printer: Printer, sim: &Value) -> String {
         ));
     }
     lines.join("\n")
+}
+
+/// What a balance is at least and at most while a device is silent, and since when it is; nothing where both are one.
+fn bounds(printer: Printer, account: &Value, currency: &str) -> Option<String> {
+    let heard = account.get("oldest_heard").filter(|heard| !heard.is_null())?;
+    let (least, most) = (text(account, "at_least"), text(account, "at_most"));
+    if least == most {
+        return None;
+    }
+    let (device, at) = (text(heard, "device"), minute(heard, "at"));
+    let is_known = heard.get("at").is_some_and(Value::is_string);
+    Some(match (printer.language, is_known) {
+        (Language::French, true) => format!(
+            "Au moins {least}, au plus {most} {currency} : « {device} » n'a pas donné de nouvelles depuis le {at} (UTC)."
+        ),
+        (Language::English, true) => {
+            format!("At least {least}, at most {most} {currency}: nothing was heard of \"{device}\" since {at} (UTC).")
+        }
+        (Language::French, false) => {
+            format!("Au moins {least}, au plus {most} {currency} : « {device} » n'a encore jamais donné de nouvelles.")
+        }
+        (Language::English, false) => {
+            format!("At least {least}, at most {most} {currency}: nothing was ever heard of \"{device}\".")
+        }
+    })
+}
+
+/// What a balance is where it stands in a table: one amount, or from how much to how much.
+pub(super) fn span(account: &Value) -> String {
+    let (least, most) = (text(account, "at_least"), text(account, "at_most"));
+    if least == most { text(account, "available") } else { format!("{least} – {most}") }
 }
 
 /// How far the closing of a device is: what holds it up, what is at stake, what to do.

@@ -10,7 +10,7 @@ use super::client::path;
 use super::failure::Failure;
 use super::founding::without_nulls;
 use super::output::{items, minute, table, text};
-use super::share::{in_hand, shares};
+use super::share::{in_hand, shares, span};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Sim {
@@ -164,8 +164,7 @@ impl Sim {
                 let sims = client.get("/api/v1/sims")?;
                 printer.answer(&sims, |sims| {
                     let held = |sim: &Value, currency: &str| {
-                        sim.pointer(&format!("/balances/{currency}"))
-                            .map_or_else(String::new, |account| text(account, "available"))
+                        sim.pointer(&format!("/balances/{currency}")).map_or_else(String::new, span)
                     };
                     let row = |sim: &Value| {
                         vec![

@@ -4,7 +4,7 @@
 /// A word of the interface, in French, in English.
 type Word = (&'static str, &'static str, &'static str);
 
-const KINDS: [Word; 30] = [
+const KINDS: [Word; 31] = [
     ("found", "fonde le réseau", "founds the network"),
     ("add_shop", "ajoute une agence", "adds a shop"),
     ("certify", "admet un appareil", "admits a device"),
@@ -16,6 +16,7 @@ const KINDS: [Word; 30] = [
     ("close", "clôt une vie d'appareil", "closes a device's life"),
     ("move_sim", "déplace une SIM", "moves a SIM"),
     ("sight", "dit ce qui est vu", "says what is seen"),
+    ("correct_clock", "corrige son heure", "corrects its time"),
     ("take_over", "reprend des parts", "takes shares over"),
     ("describe_shop", "décrit l'agence", "describes the shop"),
     ("move", "mouvement", "movement"),

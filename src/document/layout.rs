@@ -9,7 +9,7 @@
 //! | | `name/DEVICE` | register | `RenameDevice` |
 //! | | `keeper/N`, `stop/N/HOLDER`, `close/N/HOLDER`, `moved/NUMBER` | registers | their operations |
 //! | shop | `town` | register | `DescribeShop` |
-//! | | `sight/HOLDER`, `succession/HOLDER` | registers | `Sight`, `TakeOver` |
+//! | | `sight/HOLDER`, `clock/HOLDER`, `succession/HOLDER` | registers | `Sight`, `CorrectClock`, `TakeOver` |
 //! | | `resolution/ID` | registers | `Resolve` |
 //! | SIM and month | `movement/ID`, then `reimbursed/ID` | maps | `Move`, `Reimburse` |
 //! | | `validated/ID`, `reversed/ID`, `taken/ID`, `borne/ID` | registers | who has the right to, `ledger` says |
@@ -26,8 +26,8 @@
 use std::borrow::Cow;
 
 use crate::model::{
-    Beneficiary, ContactField, DeviceKey, DocumentId, Edit, Grant, Holder, Movement, MovementKind, Operation,
-    PaymentId, Register, Seen, Timestamp,
+    Beneficiary, ContactField, Correction, DeviceKey, DocumentId, Edit, Grant, Holder, Movement, MovementKind,
+    Operation, PaymentId, Register, Seen, Timestamp,
 };
 use crate::money::Amount;
 
@@ -153,6 +153,10 @@ pub fn items(operation: &Operation) -> Vec<Item> {
             vec![("from", Some(number(from.0.into()))), ("to", Some(number(to.0.into())))],
         ),
         Operation::Sight { by, seen } => sight_items(&mut layout, by, seen),
+        Operation::CorrectClock { by, correction: Correction { from, to, add_ms } } => layout.map(
+            format!("clock/{}", by.to_text()),
+            vec![("from", Some(number(*from))), ("to", Some(number(*to))), ("add_ms", Some(Scalar::Int(*add_ms)))],
+        ),
         Operation::TakeOver { by, of, end } => layout.map(
             format!("succession/{}", by.to_text()),
             vec![("of", Some(text(&of.to_text()))), ("end", Some(number(*end)))],
@@ -274,11 +278,13 @@ fn grant_items(layout: &mut Layout, grant: &Grant) {
     layout.value("status", text(ACTIVE));
 }
 
-/// One map, by holder: how far its two logs are held, and whether that answers a stop.
+/// One map, by holder: how far its two logs are held, whether that answers a stop (`!`), and from which entry on they
+/// are stamped ahead of the writer's clock (`^`).
 fn sight_items(layout: &mut Layout, by: &Holder, seen: &[Seen]) {
     let fields = seen.iter().map(|one| {
         let mark = if one.stop { "!" } else { "" };
-        (Cow::Owned(one.of.to_text()), Scalar::Text(format!("{}/{}{mark}", one.number, one.registry)))
+        let ahead = one.ahead.map(|ahead| format!("^{ahead}")).unwrap_or_default();
+        (Cow::Owned(one.of.to_text()), Scalar::Text(format!("{}/{}{mark}{ahead}", one.number, one.registry)))
     });
     let content = Content::Map(fields.collect());
     layout.0.push(Item { key: format!("sight/{}", by.to_text()).into(), content });

@@ -4,9 +4,9 @@
 
 use crate::document::layout::{CANCELLED, Content, Item, Scalar, items};
 use crate::model::{
-    Beneficiary, BeneficiaryKind, Capture, CaptureState, Closing, ConflictId, Decision, Deposit, DeviceKey, DocumentId,
-    Edit, Gift, Grant, Holder, Movement, MovementId, MovementKind, Operation, Operator, PaymentId, PaymentMade,
-    PaymentMode, Reference, Resolution, Seen, ShopId, SimNumber, Timestamp, Withdrawal,
+    Beneficiary, BeneficiaryKind, Capture, CaptureState, Closing, ConflictId, Correction, Decision, Deposit, DeviceKey,
+    DocumentId, Edit, Gift, Grant, Holder, Movement, MovementId, MovementKind, Operation, Operator, PaymentId,
+    PaymentMade, PaymentMode, Reference, Resolution, Seen, ShopId, SimNumber, Timestamp, Withdrawal,
 };
 use crate::money::Amount;
 
@@ -99,6 +99,12 @@ fn read_shop(found: &[Item]) -> Option<Operation> {
         ("sight", Content::Map(fields)) => {
             let seen = fields.iter().map(|(of, value)| read_seen(of, value)).collect::<Option<Vec<Seen>>>()?;
             Some(Operation::Sight { by, seen })
+        }
+        ("clock", Content::Map(_)) => {
+            let fields = Reader::map(first)?;
+            let Scalar::Int(add_ms) = fields.get("add_ms")? else { return None };
+            let correction = Correction { from: fields.number("from")?, to: fields.number("to")?, add_ms: *add_ms };
+            Some(Operation::CorrectClock { by, correction })
         }
         ("succession", Content::Map(_)) => {
             let fields = Reader::map(first)?;
@@ -340,7 +346,12 @@ fn read_edit(found: &[Item]) -> Option<Operation> {
 
 fn read_seen(of: &str, value: &Scalar) -> Option<Seen> {
     let Scalar::Text(value) = value else { return None };
-    let (value, stop) = value.strip_suffix('!').map_or((value.as_str(), false), |rest| (rest, true));
+    let (value, ahead) = match value.split_once('^') {
+        Some((value, ahead)) => (value, Some(ahead.parse().ok()?)),
+        None => (value.as_str(), None),
+    };
+    let (value, stop) = value.strip_suffix('!').map_or((value, false), |rest| (rest, true));
     let (number, registry) = value.split_once('/')?;
-    Some(Seen { of: Holder::from_text(of)?, number: number.parse().ok()?, registry: registry.parse().ok()?, stop })
+    let (number, registry) = (number.parse().ok()?, registry.parse().ok()?);
+    Some(Seen { of: Holder::from_text(of)?, number, registry, stop, ahead })
 }

@@ -1,4 +1,4 @@
-//! A device's clock: true time, and what is wrong with it. It never shows a time before 2020.
+//! A device's clock: true time, and what is wrong with it.
 
 use crate::lab::Draw;
 use crate::model::Timestamp;
@@ -18,6 +18,8 @@ pub struct Clock {
     drift_ppm: i64,
     /// Set forward by so much at those times, ascending.
     jumps: Vec<(i64, i64)>,
+    /// Set by a person: ahead by exactly so much, whatever else there is.
+    told: Option<i64>,
 }
 
 impl Clock {
@@ -28,14 +30,31 @@ impl Clock {
         let mut jumps: Vec<(i64, i64)> =
             (0..draw.below(4)).map(|_| (draw.between(0, i64::from(days) * DAY_MS), error(draw))).collect();
         jumps.sort_unstable();
-        Clock { skew_ms, drift_ppm, jumps }
+        Clock { skew_ms, drift_ppm, jumps, told: None }
+    }
+
+    /// A clock that a story says is so much ahead of the truth. It may show any year, as real ones do.
+    pub fn told(ahead_ms: i64) -> Clock {
+        Clock { told: Some(ahead_ms), ..Clock::default() }
     }
 
     /// What it shows that many milliseconds after the start.
     pub fn read(&self, at: i64) -> Timestamp {
+        if let Some(ahead_ms) = self.told {
+            return START.plus_ms(at.saturating_add(ahead_ms));
+        }
         let drift = at.max(0).saturating_mul(self.drift_ppm) / 1_000_000;
         let jumped: i64 = self.jumps.iter().take_while(|(when, _)| *when <= at).map(|(_, by)| by).sum();
-        START.plus_ms(at + self.skew_ms + drift + jumped).max(Timestamp::YEAR_2020)
+        START.plus_ms(at + self.skew_ms + drift + jumped)
+    }
+}
+
+impl Clock {
+    /// By how much it may be off at most in that many days.
+    pub fn error_ms(&self, days: u32) -> i64 {
+        let drift = i64::from(days) * DAY_MS * self.drift_ppm.abs() / 1_000_000;
+        let jumps: i64 = self.jumps.iter().map(|(_, by)| by.abs()).sum();
+        self.skew_ms.abs() + drift + jumps
     }
 }
 

@@ -34,7 +34,24 @@ impl World {
             _ => false,
         };
         let link = self.network.link(pair);
-        met && link.exists && !link.connected && link.blocked == 0
+        let may = met && link.exists && !link.connected && link.blocked == 0;
+        may && !self.is_taken(pair)
+    }
+
+    /// Whether one of the two speaks already with the other's twin, or is that twin: a copied device has the same key,
+    /// and nobody holds two conversations with one key.
+    fn is_taken(&mut self, pair: Pair) -> bool {
+        let twins = |world: &World, of: usize| {
+            let key = world.cast.devices[of].key;
+            let all = world.cast.devices.iter().enumerate();
+            all.filter(|(number, one)| *number != of && one.key == key).map(|(number, _)| number).collect::<Vec<_>>()
+        };
+        [pair.0, pair.1].into_iter().any(|device| {
+            let other = pair.other(device);
+            twins(self, other)
+                .into_iter()
+                .any(|twin| twin == device || self.network.link(Pair::new(device, twin)).connected)
+        })
     }
 
     pub fn dial(&mut self, pair: Pair) -> Result<(), Broken> {

@@ -17,14 +17,14 @@ use crate::money::{Amount, Currency};
 use crate::replica::{Answer, Command, Founder, Input, Joiner, Replica};
 
 /// The network is founded an hour before people begin.
-const FOUNDED: i64 = -3_600_000;
+pub(super) const FOUNDED: i64 = -3_600_000;
 /// Time for a joiner to be admitted and to take what there is.
 const JOINING_MS: i64 = 12_000;
 const INVITED_FOR_MS: i64 = 900_000;
 const SHOP_NAMES: [&str; 6] = ["Goma", "Bukavu", "Bunia", "Butembo", "Beni", "Uvira"];
 const DEVICE_NAMES: [&str; 4] = ["counter", "phone", "tablet", "second counter"];
 
-fn broken(detail: String) -> Broken {
+pub(super) fn broken(detail: String) -> Broken {
     Broken { invariant: "founding", detail }
 }
 
@@ -96,7 +96,12 @@ impl World {
     }
 
     fn gather(&mut self, root: &Draw) -> Result<(), Broken> {
-        self.found_first(root)?;
+        let town = |(place, shop): (usize, &ShopId)| match place {
+            0 => SHOP_NAMES[0].to_owned(),
+            _ => format!("{} {shop}", SHOP_NAMES[place % SHOP_NAMES.len()]),
+        };
+        let shops: Vec<String> = self.cast.shops.iter().enumerate().map(town).collect();
+        self.found_first(root, "Kivu Cash", &shops)?;
         for number in 1..self.devices.len() {
             self.join(number)?;
         }
@@ -114,17 +119,22 @@ impl World {
             device.ticks.at_leisure(self.options.rates.leisure);
             std::mem::swap(&mut device.clock, &mut device.wrong_clock);
         }
+        let days = self.options.days;
+        let errors = self.devices.iter().map(|device| device.clock.error_ms(days)).collect();
+        // Healing takes minutes.
+        self.auditor.knows_clocks(errors, (i64::from(days) + 1) * crate::lab::clock::DAY_MS);
         self.phase = Phase::Safety;
         Ok(())
     }
 
-    fn found_first(&mut self, root: &Draw) -> Result<(), Broken> {
+    /// The founder's device founds the network, and adds the shops (which have those names) and the SIMs.
+    pub(super) fn found_first(&mut self, root: &Draw, network: &str, shops: &[String]) -> Result<(), Broken> {
         let authority = SigningKey::from_seed(&root.child("authority").seed());
         let founder = Founder {
-            network: "Kivu Cash".to_owned(),
+            network: network.to_owned(),
             time_zone: "Africa/Lubumbashi".to_owned(),
             shop: self.cast.shops[0],
-            shop_name: SHOP_NAMES[0].to_owned(),
+            shop_name: shops[0].clone(),
             device_name: self.cast.devices[0].name.clone(),
         };
         let first = &mut self.devices[0];
@@ -135,8 +145,8 @@ impl World {
         let replica = replica.map_err(|error| broken(format!("the network is not founded: {error}")))?;
         first.state = State::Up(Box::new(replica));
         self.trace.note(self.now, 0, &Happened::Founded);
-        for (place, shop) in self.cast.shops.clone().into_iter().enumerate().skip(1) {
-            let name = format!("{} {shop}", SHOP_NAMES[place % SHOP_NAMES.len()]);
+        for (shop, name) in self.cast.shops.clone().into_iter().zip(shops).skip(1) {
+            let name = name.clone();
             self.command(0, Command::AddShop { shop: Some(shop), name, town: None })?;
         }
         for sim in self.cast.sims.clone() {
@@ -172,7 +182,7 @@ impl World {
         manager.filter(|_| self.devices[number].draw.below(2) == 0).unwrap_or(0)
     }
 
-    fn join(&mut self, number: usize) -> Result<(), Broken> {
+    pub(super) fn join(&mut self, number: usize) -> Result<(), Broken> {
         let inviter = self.inviter(number);
         let CastDevice { name, shop, role, read, .. } = self.cast.devices[number].clone();
         let (shop, new_shop, addresses) = (Some(shop), None, Vec::new());

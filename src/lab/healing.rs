@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use crate::lab::auditor::Broken;
 use crate::lab::clock::{Clock, DAY_MS};
 use crate::lab::device::State;
+use crate::lab::faults::Fault;
+use crate::lab::options::Places;
 use crate::lab::trace::Happened;
 use crate::lab::world::{Event, Phase, World};
 use crate::log::LogId;
@@ -21,15 +23,15 @@ const ROUNDS_MAX: u32 = 12;
 type Head = (u64, [u8; 32]);
 
 impl World {
-    /// People work and things go wrong, as long as was drawn.
-    pub fn run_days(&mut self, faults: Vec<(i64, crate::lab::faults::Fault)>) -> Result<(), Broken> {
+    /// People work and things go wrong, as long as was drawn; only the acts at those places, if some are named.
+    pub fn run_days(&mut self, faults: Vec<(i64, Fault)>, only: Option<&Places>) -> Result<(), Broken> {
         for (at, fault) in faults {
             self.plan(at, Event::Fault(fault));
         }
         let moments = self.workload.moments().to_vec();
         let last = moments.last().map_or(0, |(at, _)| *at);
         for (moment, (at, device)) in moments.into_iter().enumerate() {
-            if device < self.devices.len() {
+            if device < self.devices.len() && only.is_none_or(|only| only.contains(moment as u32)) {
                 self.plan(at, Event::Act { moment, device });
             }
         }

@@ -3,6 +3,9 @@
 //!
 //! What an honest program would also have written (a cashier who lies about cash) is not here: no program can tell.
 
+use std::collections::VecDeque;
+use std::rc::Rc;
+
 use automerge::Change;
 use automerge::legacy::{ObjectId, OpId};
 
@@ -10,7 +13,7 @@ use crate::document::DocumentState;
 use crate::lab::Draw;
 use crate::lab::auditor::Broken;
 use crate::lab::trace::Happened;
-use crate::lab::world::World;
+use crate::lab::world::{Phase, World};
 use crate::log::{Body, Head, LogId, SigningKey, Suffix, actor_of, credit_id, movement_id, next_hash, root_of, sign};
 use crate::membership::{Invitation, ReadScope, Role};
 use crate::model::{
@@ -19,7 +22,7 @@ use crate::model::{
 };
 use crate::money::{Amount, Currency};
 use crate::replica::{Answer, Command, Input, Joiner};
-use crate::wire::{Message, Packed, encode};
+use crate::wire::{Message, Packed, decode, encode};
 
 /// What a stolen key is used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,11 +37,19 @@ pub(super) enum Attack {
     ForgedShape,
     /// Entries in another device's name, not signed by it.
     NotSigned,
+    /// What was once gossiped, by whomever, is said again.
+    Replay,
 }
 
 impl Attack {
-    pub const ALL: [Attack; 5] =
-        [Attack::Overspend, Attack::GiftOfNothing, Attack::NoRight, Attack::ForgedShape, Attack::NotSigned];
+    pub const ALL: [Attack; 6] = [
+        Attack::Overspend,
+        Attack::GiftOfNothing,
+        Attack::NoRight,
+        Attack::ForgedShape,
+        Attack::NotSigned,
+        Attack::Replay,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -47,6 +58,7 @@ impl Attack {
             Attack::NoRight => "no right",
             Attack::ForgedShape => "forged shape",
             Attack::NotSigned => "not signed",
+            Attack::Replay => "replay",
         }
     }
 }
@@ -66,7 +78,14 @@ pub(super) struct Hostile {
     watcher: Hand,
     sim: SimNumber,
     draw: Draw,
+    /// Gossip that was heard, the last of it.
+    heard: VecDeque<Rc<[u8]>>,
+    /// A device that hands on nothing of what others wrote.
+    withholds: Option<usize>,
 }
+
+/// How much of what was heard is kept, to be said again.
+const HEARD_MAX: usize = 256;
 
 const RUN: u64 = 7;
 
@@ -164,6 +183,12 @@ impl World {
             watcher: Hand::new(watcher, sim.shop),
             sim: sim.number,
             draw: draw.child("attacks"),
+            heard: VecDeque::new(),
+            // In every other company that has enemies, and never the founder, by whom everybody joins.
+            withholds: {
+                let drawn = draw.child("withholding").below(2 * self.devices.len() as u64) as usize;
+                Some(drawn).filter(|device| (1..self.devices.len()).contains(device))
+            },
         });
         Ok(())
     }
@@ -187,8 +212,14 @@ impl World {
         let attack = *hostile.draw.pick(&Attack::ALL).unwrap_or(&Attack::Overspend);
         self.trace.note(self.now, device, &Happened::Attack { name: attack.name() });
         let now = crate::lab::START.plus_ms(self.now);
-        let suffix = self.suffix(&mut hostile, attack, device, now);
         let from = hostile.thief.key.public();
+        if attack == Attack::Replay {
+            let place = hostile.draw.below(hostile.heard.len().max(1) as u64) as usize;
+            let heard = hostile.heard.get(place).map(|bytes| bytes.to_vec());
+            self.hostile = Some(hostile);
+            return heard.map_or(Ok(()), |bytes| self.deliver(device, Input::Gossip { from, bytes }));
+        }
+        let suffix = self.suffix(&mut hostile, attack, device, now);
         self.hostile = Some(hostile);
         match suffix {
             Some(suffix) => {
@@ -198,10 +229,30 @@ impl World {
         }
     }
 
+    /// Notes gossip, to be said again at some time.
+    pub fn overhear(&mut self, bytes: &Rc<[u8]>) {
+        if let Some(hostile) = self.hostile.as_mut() {
+            hostile.heard.truncate(HEARD_MAX - 1);
+            hostile.heard.push_front(Rc::clone(bytes));
+        }
+    }
+
+    /// Whether that device is the one that hands on nothing of others.
+    pub fn withholds(&self, device: usize) -> bool {
+        self.phase == Phase::Safety && self.hostile.as_ref().is_some_and(|hostile| hostile.withholds == Some(device))
+    }
+
+    /// Whether a frame of a device is kept back by it: entries that others wrote.
+    pub fn is_kept_back(&self, device: usize, bytes: &[u8]) -> bool {
+        self.withholds(device)
+            && matches!(decode(bytes), Ok(Message::Entries(packed)) if packed.log().device != self.cast.devices[device].key)
+    }
+
     fn suffix(&mut self, hostile: &mut Hostile, attack: Attack, device: usize, now: Timestamp) -> Option<Suffix> {
         let Hostile { thief, watcher, sim, .. } = hostile;
         let amount = Amount::from_cents(777_77, Currency::Usd)?;
         match attack {
+            Attack::Replay => None,
             Attack::Overspend => {
                 let grant = thief.grant(sim, amount, now)?;
                 Some(thief.append(&[grant]))

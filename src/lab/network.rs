@@ -116,6 +116,12 @@ impl Network {
         others.collect::<Vec<_>>().into_iter().filter(|other| self.link(Pair::new(device, *other)).connected).collect()
     }
 
+    /// The same, for who only looks on.
+    pub fn connected_now(&self, device: usize) -> Vec<usize> {
+        let link = |other: usize| &self.links[device.min(other) * self.devices + device.max(other)];
+        (0..self.devices).filter(|other| *other != device && link(*other).connected).collect()
+    }
+
     /// Nothing that is said to or by this device arrives before then.
     pub fn clog(&mut self, device: usize, until: i64) {
         for other in (0..self.devices).filter(|other| *other != device) {
@@ -176,6 +182,7 @@ impl Network {
     }
 }
 
-fn pairs(devices: usize) -> Vec<Pair> {
+/// Every two of so many devices.
+pub(super) fn pairs(devices: usize) -> Vec<Pair> {
     (0..devices).flat_map(|left| (left + 1..devices).map(move |right| Pair(left, right))).collect()
 }

@@ -1,6 +1,7 @@
 //! What one seed decides of a run: its size, and how bad the world is in it. Every figure is drawn from the seed, can
 //! be told otherwise, and is printed with the outcome.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::Serialize;
@@ -15,6 +16,71 @@ pub const SHOPS_MAX: u32 = 20;
 pub const DAYS_MAX: u32 = 400;
 /// Most operations of a run.
 pub const OPERATIONS_MAX: u32 = 1_000_000;
+
+/// The faults that happen at steps and on the way, as chance has it: they have no place in the plan of a run, and only a
+/// whole kind of them can be left out.
+pub const STEP_FAULTS: [&str; 8] = [
+    "gossip_lost",
+    "gossip_twice",
+    "frames_late",
+    "power_cuts",
+    "disk_errors",
+    "syncs_slow",
+    "grouped",
+    "clocks_wrong",
+];
+
+/// Places in a plan, counted from 0.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Places(BTreeSet<u32>);
+
+impl Places {
+    /// These.
+    pub fn of(places: impl IntoIterator<Item = u32>) -> Places {
+        Places(places.into_iter().collect())
+    }
+
+    /// Whether that is one of them.
+    pub fn contains(&self, place: u32) -> bool {
+        self.0.contains(&place)
+    }
+
+    /// Reads `3,17-20`, or `none`.
+    pub fn parse(text: &str) -> Option<Places> {
+        if text == "none" {
+            return Some(Places::default());
+        }
+        let mut places = BTreeSet::new();
+        for part in text.split(',') {
+            let (first, last) = part.split_once('-').unwrap_or((part, part));
+            let (first, last): (u32, u32) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
+            if first > last || last > OPERATIONS_MAX {
+                return None;
+            }
+            places.extend(first..=last);
+        }
+        Some(Places(places))
+    }
+}
+
+impl fmt::Display for Places {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return formatter.write_str("none");
+        }
+        let mut runs: Vec<(u32, u32)> = Vec::new();
+        for place in &self.0 {
+            match runs.last_mut() {
+                Some((_, last)) if *last + 1 == *place => *last = *place,
+                _ => runs.push((*place, *place)),
+            }
+        }
+        let text = |(first, last): &(u32, u32)| {
+            if first == last { first.to_string() } else { format!("{first}-{last}") }
+        };
+        formatter.write_str(&runs.iter().map(text).collect::<Vec<_>>().join(","))
+    }
+}
 
 /// What is told and not drawn.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,6 +99,12 @@ pub struct Overrides {
     pub lying_disks: bool,
     /// Invariants at which the auditor does not look.
     pub skipped: Vec<String>,
+    /// Of the operations that were drawn only these are done.
+    pub only_operations: Option<Places>,
+    /// Of the faults that were planned only these happen.
+    pub only_faults: Option<Places>,
+    /// Kinds of faults at steps ([`STEP_FAULTS`]) that do not happen.
+    pub calm: Vec<String>,
 }
 
 impl Overrides {
@@ -47,7 +119,11 @@ impl Overrides {
         ];
         let told = of.iter().filter_map(|(name, value)| value.map(|value| format!(" --{name} {value}")));
         let lying = self.lying_disks.then(|| " --lying-disks".to_owned());
-        told.chain(lying).chain(self.skipped.iter().map(|name| format!(" --skip {name}"))).collect()
+        let skipped = self.skipped.iter().map(|name| format!(" --skip {name}"));
+        let only = [("only-operations", &self.only_operations), ("only-faults", &self.only_faults)];
+        let only = only.into_iter().filter_map(|(name, places)| Some(format!(" --{name} {}", places.as_ref()?)));
+        let calm = (!self.calm.is_empty()).then(|| format!(" --calm {}", self.calm.join(",")));
+        told.chain(lying).chain(skipped).chain(only).chain(calm).collect()
     }
 }
 
@@ -142,6 +218,25 @@ impl Rates {
     /// A good world.
     pub fn none() -> Rates {
         Rates::draw(&Draw::from_seed(0), 0, 1)
+    }
+
+    /// The same without those kinds of faults at steps.
+    #[must_use]
+    pub(super) fn calm(mut self, kinds: &[String]) -> Rates {
+        for kind in kinds {
+            match kind.as_str() {
+                "gossip_lost" => self.gossip_lost = 0,
+                "gossip_twice" => self.gossip_twice = 0,
+                "frames_late" => (self.frames_late, self.frame_late_ms_max) = (0, 0),
+                "power_cuts" => self.power_cuts = 0,
+                "disk_errors" => self.disk_errors = 0,
+                "syncs_slow" => self.syncs_slow = 0,
+                "grouped" => self.grouped = 0,
+                "clocks_wrong" => self.clocks_wrong = 0,
+                _ => {}
+            }
+        }
+        self
     }
 
     fn draw(draw: &Draw, faults: u32, days: u32) -> Rates {

@@ -5,6 +5,7 @@ use std::fmt::{self, Write as _};
 
 use serde::Serialize;
 
+use crate::lab::tape::{Mark, What};
 use crate::ledger::Refusal;
 use crate::replica::Command;
 
@@ -27,8 +28,8 @@ pub(super) enum Happened<'a> {
     DiskFailed,
     PowerLost { kept: usize, of: usize },
     Restarted,
-    Fault { name: &'a str },
-    Attack { name: &'a str },
+    Fault { name: &'static str },
+    Attack { name: &'static str },
     Healed { round: u32 },
     Holds { log: &'a [u8], number: u64, hash: [u8; 32] },
 }
@@ -42,18 +43,49 @@ pub(super) struct Trace {
     hasher: blake3::Hasher,
     gathered: Vec<u8>,
     lines: Option<Vec<String>>,
+    tape: Option<Vec<Mark>>,
     events: u64,
+    /// Lines are for somebody who looks on, and are gone once they were looked at.
+    passing: bool,
+    /// To whom the last thing happened.
+    last: usize,
 }
 
 impl Trace {
     pub fn new(keep: bool) -> Trace {
         let hasher = blake3::Hasher::new_derive_key("ucash/lab/v1/trace");
-        Trace { hasher, gathered: Vec::with_capacity(GATHERED + 256), lines: keep.then(Vec::new), events: 0 }
+        Trace {
+            hasher,
+            gathered: Vec::with_capacity(GATHERED + 256),
+            lines: keep.then(Vec::new),
+            tape: None,
+            events: 0,
+            passing: false,
+            last: 0,
+        }
+    }
+
+    /// Keeps from now on what happened as it can be drawn.
+    pub fn record(&mut self) {
+        self.tape.get_or_insert_default();
+    }
+
+    /// Notes what only a drawing shows: it is in no digest.
+    pub fn mark(&mut self, at_ms: i64, device: usize, what: impl FnOnce() -> What) {
+        if let Some(tape) = &mut self.tape {
+            tape.push(Mark { at_ms, device, what: what() });
+        }
+    }
+
+    /// What was kept since it was last taken.
+    pub fn take_tape(&mut self) -> Vec<Mark> {
+        self.tape.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// Notes what happened to that device, so many milliseconds after the start.
     pub fn note(&mut self, at: i64, device: usize, happened: &Happened<'_>) {
         self.events += 1;
+        self.last = device;
         match postcard::to_stdvec(&(at, device, happened)) {
             Ok(bytes) => self.gathered.extend_from_slice(&bytes),
             Err(error) => unreachable!("what happened is plain data: {error}"),
@@ -62,11 +94,28 @@ impl Trace {
             self.hasher.update(&self.gathered);
             self.gathered.clear();
         }
+        if let Some(tape) = &mut self.tape
+            && let Some(what) = What::of(happened)
+        {
+            tape.push(Mark { at_ms: at, device, what });
+        }
         if let Some(lines) = &mut self.lines {
             let mut line = String::new();
             let _ = write!(line, "{} {device:>2} {happened:?}", Moment(at));
             lines.push(line);
         }
+    }
+
+    /// From now on lines are only for who looks on.
+    pub fn drop_lines(&mut self, passing: bool) {
+        self.passing = passing;
+        self.new_lines();
+    }
+
+    /// The lines since this was last asked, if somebody looks on; and to whom the last of it happened.
+    pub fn new_lines(&mut self) -> (Vec<String>, usize) {
+        let lines = if self.passing { self.lines.as_mut().map(std::mem::take) } else { None };
+        (lines.unwrap_or_default(), self.last)
     }
 
     /// How many things happened.

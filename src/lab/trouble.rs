@@ -4,10 +4,14 @@ use crate::lab::auditor::Broken;
 use crate::lab::device::State;
 use crate::lab::faults::Fault;
 use crate::lab::network::Pair;
+use crate::lab::tape::What;
 use crate::lab::trace::Happened;
-use crate::lab::world::{Event, World};
+use crate::lab::world::{Event, Phase, World};
 use crate::log::LogId;
 use crate::replica::{Output, Replica};
+
+/// The longest loss of power while all is healed: shorter than a round of comparison.
+const HEALED_OFF_MS_MAX: i64 = 5_000;
 
 impl World {
     pub fn go_wrong(&mut self, fault: Fault) {
@@ -17,6 +21,12 @@ impl World {
             Fault::Block(pairs) | Fault::Unblock(pairs) => pairs.first().map_or(0, |pair| pair.0),
         };
         self.trace.note(self.now, device, &Happened::Fault { name: fault.name() });
+        let pairs_of = |pairs: &[Pair]| pairs.iter().map(|pair| (pair.0, pair.1)).collect::<Vec<_>>();
+        self.trace.mark(self.now, device, || match &fault {
+            Fault::Block(pairs) => What::Apart(pairs_of(pairs)),
+            Fault::Unblock(pairs) => What::Together(pairs_of(pairs)),
+            other => What::Fault(other.name()),
+        });
         match fault {
             Fault::Block(pairs) => {
                 for pair in pairs {
@@ -102,7 +112,12 @@ impl World {
         for peer in self.network.connected(device) {
             self.end(Pair::new(device, peer));
         }
-        self.plan(self.now + off_ms, Event::Restart { device, life });
+        // While all is healed nobody waits for hours: what is down then is started again soon.
+        let off_ms = if self.phase == Phase::Healing { off_ms.min(HEALED_OFF_MS_MAX) } else { off_ms };
+        // In a story power is back when somebody says so.
+        if self.phase != Phase::Staged {
+            self.plan(self.now + off_ms, Event::Restart { device, life });
+        }
     }
 
     pub fn restart(&mut self, device: usize) -> Result<(), Broken> {

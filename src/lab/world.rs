@@ -20,14 +20,16 @@ use crate::lab::auditor::{Auditor, Broken};
 use crate::lab::device::{Device, State};
 use crate::lab::disk::Fails;
 use crate::lab::faults::Fault;
+use crate::lab::glance::Watcher;
 use crate::lab::hostile::Hostile;
 use crate::lab::network::{Network, Pair};
 use crate::lab::options::Options;
+use crate::lab::tape::What;
 use crate::lab::trace::{Happened, Trace};
 use crate::lab::workload::Workload;
 use crate::ledger::Refusal;
 use crate::model::DeviceKey;
-use crate::replica::{Answer, Input, Output, Replica};
+use crate::replica::{Answer, Change, Input, Output, Replica};
 
 /// What is to happen.
 #[derive(Debug)]
@@ -65,6 +67,8 @@ pub(super) enum Phase {
     Safety,
     /// Nothing goes wrong any more, nobody works: all must come to agree.
     Healing,
+    /// A story is played: only what it says happens, and who asked keeps the answers.
+    Staged,
 }
 
 /// What was counted.
@@ -105,17 +109,20 @@ pub(super) struct World {
     pub now: i64,
     /// When the network was founded.
     pub began: i64,
-    queue: BTreeMap<(i64, u64), Event>,
+    pub queue: BTreeMap<(i64, u64), Event>,
     planned: u64,
     pub devices: Vec<Device>,
-    numbers: BTreeMap<DeviceKey, usize>,
+    /// Who bears a key: several, where a disk was copied.
+    numbers: BTreeMap<DeviceKey, Vec<usize>>,
     pub network: Network,
     pub workload: Workload,
     pub auditor: Auditor,
     pub hostile: Option<Hostile>,
+    /// Who looks on.
+    pub watcher: Option<Box<dyn Watcher>>,
     pub trace: Trace,
     pub counts: Counts,
-    /// While founding: what was answered.
+    /// While founding, and in a story: what was answered.
     pub answers: Vec<Result<Answer, Refusal>>,
 }
 
@@ -129,7 +136,10 @@ impl World {
         trace: Trace,
         began: i64,
     ) -> World {
-        let numbers = cast.devices.iter().enumerate().map(|(number, device)| (device.key, number)).collect();
+        let mut numbers: BTreeMap<DeviceKey, Vec<usize>> = BTreeMap::new();
+        for (number, device) in cast.devices.iter().enumerate() {
+            numbers.entry(device.key).or_default().push(number);
+        }
         let skipped: Vec<&str> = options.skipped.iter().map(String::as_str).collect();
         let auditor = Auditor::new(&cast).skipping(&skipped);
         World {
@@ -146,6 +156,7 @@ impl World {
             workload,
             auditor,
             hostile: None,
+            watcher: None,
             trace,
             counts: Counts::default(),
             answers: Vec::new(),
@@ -167,7 +178,11 @@ impl World {
             }
             let ((at, _), event) = next.remove_entry();
             self.now = at;
-            self.happen(event)?;
+            let result = self.happen(event);
+            if self.watcher.is_some() {
+                self.show()?;
+            }
+            result?;
         }
         self.now = end;
         Ok(())
@@ -244,6 +259,18 @@ impl World {
 
     // ---- devices ----
 
+    /// Whom a device means by a key: the one that it is connected with, where several bear it.
+    fn bearer(&mut self, device: usize, key: &DeviceKey) -> Option<usize> {
+        let bearers = self.numbers.get(key)?;
+        match bearers.as_slice() {
+            [one] => Some(*one),
+            several => {
+                let others = several.iter().copied().filter(|other| *other != device).collect::<Vec<_>>();
+                others.into_iter().find(|other| self.network.link(Pair::new(device, *other)).connected)
+            }
+        }
+    }
+
     /// Hands something to a device; one without power does not hear it.
     pub fn deliver(&mut self, device: usize, input: Input) -> Result<(), Broken> {
         match &self.devices[device].state {
@@ -257,7 +284,7 @@ impl World {
     }
 
     /// The device looks at what has come: at once, after a moment in which more may come, or when its disk is done.
-    fn look(&mut self, device: usize) -> Result<(), Broken> {
+    pub fn look(&mut self, device: usize) -> Result<(), Broken> {
         let wait = self.chance(device, self.options.rates.grouped);
         let one = &mut self.devices[device];
         if one.syncing || one.step_due || one.inbox.is_empty() {
@@ -374,7 +401,7 @@ impl World {
             Output::Answer { ticket, result } => {
                 let happened = Happened::Answered { ticket, refused: result.as_ref().err() };
                 self.trace.note(self.now, device, &happened);
-                if self.phase == Phase::Founding {
+                if matches!(self.phase, Phase::Founding | Phase::Staged) {
                     self.answers.push(result);
                     return Ok(());
                 }
@@ -382,16 +409,22 @@ impl World {
                     Ok(_) => self.counts.done += 1,
                     Err(_) => self.counts.refused += 1,
                 }
+                let ahead = self.devices[device].clock.read(self.now).0 - crate::lab::START.plus_ms(self.now).0;
+                self.auditor.moment(self.now, ahead);
                 return self.auditor.answered(device, ticket, &result);
             }
             Output::Send { peer, bytes } => {
-                let Some(to) = self.numbers.get(&peer).copied() else { return Ok(()) };
+                let Some(to) = self.bearer(device, &peer) else { return Ok(()) };
+                if self.is_kept_back(device, &bytes) {
+                    return Ok(());
+                }
                 if let Some((at, epoch)) = self.network.send(self.now, device, to) {
                     self.plan(at, Event::Frame { from: device, to, epoch, bytes });
                 }
             }
             Output::Publish { bytes } => {
                 let bytes: Rc<[u8]> = bytes.into();
+                self.overhear(&bytes);
                 for to in self.network.connected(device) {
                     for at in self.network.gossip(self.now, device, to).into_iter().flatten() {
                         self.plan(at, Event::Gossip { from: device, to, bytes: Rc::clone(&bytes) });
@@ -399,10 +432,11 @@ impl World {
                 }
             }
             Output::Ban { peer, for_ms, reason } => {
-                let Some(peer) = self.numbers.get(&peer).copied() else { return Ok(()) };
+                let Some(peer) = self.bearer(device, &peer) else { return Ok(()) };
                 self.counts.bans += 1;
                 self.trace.note(self.now, device, &Happened::Banned { peer, reason });
-                if !HONEST_BANS.contains(&reason) {
+                let is_forgiven = self.phase == Phase::Staged || self.withholds(peer);
+                if !is_forgiven && !HONEST_BANS.contains(&reason) {
                     let detail = format!("device {device} bans the honest device {peer}: {reason}");
                     return Err(Broken { invariant: "honest_ban", detail });
                 }
@@ -412,7 +446,14 @@ impl World {
                 self.end(pair);
             }
             // The world knows by itself who belongs to the network.
-            Output::Trust { .. } | Output::Synced { .. } | Output::Changed { .. } => {}
+            Output::Trust { .. } | Output::Synced { .. } => {}
+            Output::Changed { changes, .. } => {
+                for change in changes {
+                    if let Change::Conflict { id, .. } = change {
+                        self.trace.mark(self.now, device, || What::Conflict(id));
+                    }
+                }
+            }
         }
         Ok(())
     }

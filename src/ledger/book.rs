@@ -10,7 +10,7 @@ use crate::ledger::digest::SetDigest;
 use crate::ledger::index::{self, CreditIndex};
 use crate::ledger::pot::Deed;
 use crate::ledger::shares::{ItemId, PotId, Shares};
-use crate::ledger::{Closings, Conflicts, CreditFilter, CreditOrder, Refusal};
+use crate::ledger::{Clocks, Closings, Conflicts, CreditFilter, CreditOrder, Refusal};
 use crate::model::{
     CaptureState, Credit, CreditId, CreditStatus, MovementAct, MovementId, MovementKind, MovementRecord, Origin,
     Reference, ShopId, Sim, SimNumber, Timestamp,
@@ -49,6 +49,7 @@ pub struct Book {
     digests: BTreeMap<ShopId, SetDigest>,
     pub(super) shares: Shares,
     pub(super) closings: Closings,
+    pub(super) clocks: Clocks,
     pub(super) conflicts: Conflicts,
     /// Cancelled credits whose amount is on its way back.
     pub(super) to_return: BTreeMap<ShopId, BTreeSet<CreditId>>,
@@ -139,7 +140,7 @@ impl Book {
     /// Puts a credit in the place of what it was.
     pub fn put_credit(&mut self, credit: Credit) {
         let (pot, item) = (pot_of_credit(&credit), ItemId::Credit(credit.id));
-        if self.credits.get(&credit.id).is_none_or(|known| known.origin != credit.origin) {
+        if self.credits.get(&credit.id).is_none_or(|known| known.origin.place() != credit.origin.place()) {
             let deed = Deed::Spend { item, cents: credit.amount.cents() };
             self.shares.put(pot.clone(), credit.origin.place(), deed, &self.closings);
         }
@@ -192,7 +193,7 @@ impl Book {
         let known = self.movements.get(&movement.id);
         let done = known.map_or(&[][..], |known| &known.acts);
         let pot = pot_of_movement(&movement);
-        if known.is_none_or(|known| known.origin != movement.origin) {
+        if known.is_none_or(|known| known.origin.place() != movement.origin.place()) {
             self.shares.put(pot.clone(), movement.origin.place(), deed_of(&movement), &self.closings);
         }
         for (act, place) in movement.acts.iter().filter(|one| !done.contains(one)) {
@@ -212,6 +213,9 @@ impl Book {
         if let Some(old) = self.movements.remove(&movement.id) {
             self.count_movement(&old, Account::take);
             self.count(old.shop, &old, SetDigest::remove);
+            if let Some(known) = self.movements_by_sim.get_mut(&old.sim).filter(|_| old.at != movement.at) {
+                known.remove(&(old.at, old.id));
+            }
         }
         let standing = self.shares.standing(&pot_of_movement(&movement), &ItemId::Movement(movement.id));
         let recorded =

@@ -5,11 +5,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::ledger::Book;
+use crate::ledger::clocks::Stretch;
+use crate::ledger::{Book, Holding};
 use crate::model::{
     CaptureState, Clash, ClashOver, ClashSide, ClashValue, Conflict, ConflictId, ConflictKind, Credit, CreditId,
     CreditStatus, MovementId, MovementKind, MovementRecord, Origin, Outcome, Reference, Resolution, ShopId, Side,
-    SideValue,
+    SideValue, SimNumber,
 };
 use crate::money::Balance;
 
@@ -67,6 +68,16 @@ pub struct Conflicts {
     captures: BTreeMap<(ShopId, String), BTreeSet<MovementId>>,
     /// Those that stand on more than one: few.
     shared_captures: BTreeSet<(ShopId, String)>,
+    /// Goes up whenever something changes that may make, change or end a conflict, but for shares and stamps.
+    version: u64,
+}
+
+/// What tells that conflicts may have changed since it was taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConflictsStamp {
+    version: u64,
+    overdrawn: Vec<(ShopId, SimNumber, Holding)>,
+    unexplained: Vec<Stretch>,
 }
 
 impl Book {
@@ -79,6 +90,7 @@ impl Book {
         if let Some((_, old)) = self.conflicts.resolutions.remove(&resolution.conflict) {
             self.count(shop, &old, crate::ledger::SetDigest::remove);
         }
+        self.conflicts.version += 1;
         self.count(shop, &resolution, crate::ledger::SetDigest::insert);
         self.conflicts.resolutions.insert(resolution.conflict, (origin, resolution));
     }
@@ -115,6 +127,7 @@ impl Book {
                 outcome: Outcome::Overdrawn(holding.share),
             }
         }));
+        found.extend(self.clocks().unexplained().into_iter().map(wrong_clock));
         found.into_iter().map(|conflict| (conflict.id, conflict)).collect()
     }
 
@@ -127,8 +140,27 @@ impl Book {
         found
     }
 
+    /// The same as long as no conflict came, changed or went. To look for them is slow; to look at this is not.
+    pub fn conflicts_stamp(&self) -> ConflictsStamp {
+        ConflictsStamp {
+            version: self.conflicts.version,
+            overdrawn: self.overdrawn(),
+            unexplained: self.clocks().unexplained(),
+        }
+    }
+
+    /// Credits that share a reference are shown by each other's.
+    pub(super) fn note_reference(&mut self, reference: &Reference) {
+        if self.shared_references.contains(reference) {
+            self.conflicts.version += 1;
+        }
+    }
+
     /// Notes whether a credit is in a conflict of its own, now that it is shown so.
     pub(super) fn note_credit(&mut self, credit: &Credit) {
+        let was_in_one =
+            self.conflicts.credits.contains(&credit.id) || self.conflicts.void_credits.contains(&credit.id);
+        self.conflicts.version += u64::from(was_in_one || credit.void);
         if credit.void {
             self.conflicts.void_credits.insert(credit.id);
         } else {
@@ -138,11 +170,14 @@ impl Book {
             self.conflicts.credits.remove(&credit.id);
         } else {
             self.conflicts.credits.insert(credit.id);
+            self.conflicts.version += 1;
         }
     }
 
     /// Notes a capture under the operator's reference.
     pub(super) fn note_movement(&mut self, movement: &MovementRecord) {
+        let was_void = self.conflicts.void_movements.contains(&movement.id);
+        self.conflicts.version += u64::from(was_void || movement.void);
         if movement.void {
             self.conflicts.void_movements.insert(movement.id);
         } else {
@@ -151,6 +186,7 @@ impl Book {
         let MovementKind::Capture(capture) = &movement.kind else { return };
         let Some(reference) = capture.reference.as_ref().map(|text| text.trim().to_uppercase()) else { return };
         let key = (movement.shop, reference);
+        let was_shared = self.conflicts.shared_captures.contains(&key);
         if movement.reversed || movement.void || capture.state == CaptureState::Cancelled {
             if let Some(ids) = self.conflicts.captures.get_mut(&key) {
                 ids.remove(&movement.id);
@@ -162,9 +198,10 @@ impl Book {
             let ids = self.conflicts.captures.entry(key.clone()).or_default();
             ids.insert(movement.id);
             if ids.len() > 1 {
-                self.conflicts.shared_captures.insert(key);
+                self.conflicts.shared_captures.insert(key.clone());
             }
         }
+        self.conflicts.version += u64::from(was_shared || self.conflicts.shared_captures.contains(&key));
     }
 
     fn possible_duplicates(&self) -> Vec<Conflict> {
@@ -207,6 +244,26 @@ impl Book {
             sides: sides.collect(),
             outcome: if is_shared { Outcome::Suffixed } else { Outcome::Renumbered },
         })
+    }
+}
+
+/// It stays the same conflict while more is written by the same wrong clock: it is one thing to look at.
+fn wrong_clock((shop, of, first, last): Stretch) -> Conflict {
+    let about = format!("{} {first}", of.to_text());
+    Conflict {
+        id: conflict_id(ConflictKind::WrongClock, shop, &about, std::iter::empty()),
+        kind: ConflictKind::WrongClock,
+        shop,
+        credit: None,
+        sim: None,
+        over: None,
+        sides: vec![Side {
+            device: of.device,
+            agent: None,
+            at: None,
+            value: SideValue::Stamped { count: last - first + 1, first },
+        }],
+        outcome: Outcome::AllCount,
     }
 }
 

@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ledger::shares::{PotId, Shares};
-use crate::ledger::{Book, Closings, Stopped};
-use crate::model::{Closing, CreditId, DeviceKey, Holder, MovementId, Origin, Place, Seen, ShopId, SimNumber};
+use crate::ledger::{Anew, Book, Clocks, Closings, Stopped};
+use crate::model::{
+    Closing, Correction, CreditId, DeviceKey, Holder, MovementId, Origin, Place, Seen, ShopId, SimNumber,
+};
 use crate::money::{Balance, Currency};
 use crate::planted::{self, Bug};
 
@@ -56,6 +58,36 @@ impl Book {
         };
         let found = self.shares.holders(&id).map(|(holder, share)| Holding { holder, share: left(holder, share) });
         found.filter(|holding| !holding.share.value().is_zero()).collect()
+    }
+
+    /// What of a SIM's balance may be gone without anybody here knowing: what those may spend of whom `is_unheard` says
+    /// that they may have done more than is known, with who they are. `is_any_unheard`: somebody may have paid a credit
+    /// whose cancelled amount is coming back.
+    pub fn at_stake(
+        &self,
+        shop: ShopId,
+        sim: &SimNumber,
+        currency: Currency,
+        is_any_unheard: bool,
+        is_unheard: impl Fn(&Holder) -> bool,
+    ) -> (Balance, BTreeSet<Holder>) {
+        let id = pot(shop, sim, currency);
+        let held = self.holdings(shop, sim, currency).into_iter().map(|one| (one.holder, one.share.cents()));
+        let gifts = self.shares.pot(&id).into_iter().flat_map(|pot| pot.open_gifts());
+        let theirs: Vec<(Holder, i128)> = held
+            .filter(|(_, cents)| *cents > 0)
+            .chain(gifts.map(|gift| (gift.to, gift.cents)))
+            .filter(|(holder, _)| is_unheard(holder))
+            .collect();
+        let back = self.returning(shop).filter_map(|credit| self.credit(credit));
+        let back = back.filter(|credit| credit.sim == *sim && credit.amount.currency() == currency);
+        // A payment that nobody has heard of may stand over the cancellation, whoever took it.
+        let back: i128 = back
+            .filter(|credit| is_any_unheard || is_unheard(&credit.origin.holder()))
+            .map(|credit| credit.amount.cents())
+            .sum();
+        let cents = theirs.iter().map(|(_, cents)| cents).sum::<i128>() + back;
+        (Balance::from_cents(cents, currency), theirs.into_iter().map(|(holder, _)| holder).collect())
     }
 
     /// Gifts of a shop made and not yet taken.
@@ -155,12 +187,25 @@ impl Book {
         self.shares.closed(closing.shop);
     }
 
-    /// A device says how far it holds others' logs.
-    pub fn sight(&mut self, shop: ShopId, by: Place, seen: &[Seen]) {
+    /// A device says how far it holds others' logs; `is_witness` if its own clock can be believed. Answers whose stamps
+    /// are to be judged anew.
+    pub fn sight(&mut self, shop: ShopId, by: Place, seen: &[Seen], is_witness: bool) -> Anew {
         self.closings.sight(shop, by, seen);
         if Closings::matters(seen) {
             self.shares.closed(shop);
         }
+        self.clocks.sight(shop, by, seen, is_witness)
+    }
+
+    /// A device says that its clock was wrong while it wrote a part of its log. Answers whose stamps are to be judged
+    /// anew.
+    pub fn correct_clock(&mut self, shop: ShopId, at: Place, correction: Correction) -> Anew {
+        self.clocks.correct(shop, at, correction)
+    }
+
+    /// What stamps are worth, and who has seen what.
+    pub fn clocks(&self) -> &Clocks {
+        &self.clocks
     }
 
     /// A successor takes over what a closed log held.

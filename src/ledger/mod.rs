@@ -16,6 +16,7 @@ mod account;
 mod allotment;
 mod book;
 mod clashes;
+mod clocks;
 mod closings;
 mod conflicts;
 mod decide;
@@ -34,8 +35,9 @@ mod statistics;
 
 pub use account::Account;
 pub use book::{Book, Shop};
+pub use clocks::{Anew, Clocks, Stretch};
 pub use closings::{Closings, Promise, Stopped};
-pub use conflicts::{Conflicts, conflict_id};
+pub use conflicts::{Conflicts, ConflictsStamp, conflict_id};
 pub use decide::{CreditRequest, CreditStep, Plan, PlannedMovement};
 pub use digest::SetDigest;
 pub use filter::{CreditFilter, CreditOrder, StatisticsPeriod};

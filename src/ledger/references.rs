@@ -21,7 +21,8 @@ impl Book {
     pub(super) fn rivals(&self, shop: ShopId, reference: &Reference) -> Vec<&Credit> {
         let mut found: Vec<&Credit> =
             self.credits_with(reference).filter(|credit| credit.shop == shop && !credit.void).collect();
-        found.sort_by_key(|credit| credit.origin);
+        // A stamp that nobody can explain wins nothing: here the earlier wins.
+        found.sort_by_key(|credit| (self.clocks.is_unexplained(shop, &credit.origin.place()), credit.origin));
         found
     }
 
@@ -33,12 +34,14 @@ impl Book {
             if ids.len() > 1 {
                 self.shared_references.insert(reference.clone());
             }
+            self.note_reference(reference);
         }
     }
 
     /// A credit is no longer found by what it bore: it is about to be shown anew.
     pub(super) fn bear_no_more(&mut self, credit: &Credit) {
         for reference in credit.former_references.iter().chain([&credit.reference]) {
+            self.note_reference(reference);
             let Some(ids) = self.references.get_mut(reference) else { continue };
             ids.remove(&credit.id);
             if ids.len() < 2 {

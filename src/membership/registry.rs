@@ -38,6 +38,11 @@ impl Member {
         // A member is made with a certificate and never loses one.
         &self.certificates[self.certificates.len() - 1].0
     }
+
+    /// When its first certificate was issued, by the issuer's clock.
+    pub fn first_issued_at(&self) -> Option<Timestamp> {
+        self.certificates.iter().map(|(certificate, _)| certificate.issued_at).min()
+    }
 }
 
 /// Why an entry on the registry has no effect.

@@ -117,6 +117,13 @@ pub enum SideValue {
     },
     /// What a share comes to.
     Share(Balance),
+    /// Entries of one log whose times nobody can explain. They count; their times win nothing.
+    Stamped {
+        /// How many.
+        count: u64,
+        /// The number of the first.
+        first: u64,
+    },
     /// Entries of one log without effect.
     Entries {
         /// How many.

@@ -16,8 +16,8 @@ pub use conflict::{
 pub use credit::{Beneficiary, BeneficiaryKind, Credit, CreditStatus, Payment, PaymentMode};
 pub use ids::{ConflictId, CreditId, DeviceKey, Holder, Incarnation, MovementId, NetworkId, PaymentId, Place, ShopId};
 pub use operation::{
-    Closing, ContactField, DocumentId, Edit, Grant, History, Movement, Operation, PaymentMade, Register, SEEN_MAX,
-    Scope, Seen, Stamped,
+    Closing, ContactField, Correction, DocumentId, EXPLAINED_MS, Edit, Grant, History, Movement, Operation,
+    PaymentMade, Register, SEEN_MAX, Scope, Seen, Stamped,
 };
 pub use sim::{
     Capture, CaptureState, Deposit, Gift, MovementAct, MovementKind, MovementRecord, Operator, Sim, SimNumber,

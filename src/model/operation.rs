@@ -169,6 +169,23 @@ pub struct Seen {
     pub registry: u64,
     /// Whether this answers a stop: from here on the writer takes no gift from beyond that entry.
     pub stop: bool,
+    /// From which entry of its log of the shop on the stamps are more than [`EXPLAINED_MS`] after the writer's own
+    /// clock, if any are that it had not recorded before.
+    pub ahead: Option<u64>,
+}
+
+/// By how much a stamp may be later than the clock of who sees it, in milliseconds (`domain`, rule 6).
+pub const EXPLAINED_MS: i64 = 5 * 60_000;
+
+/// That a stretch of a log was written by a wrong clock (`domain`, rule 6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Correction {
+    /// The first entry of the stretch.
+    pub from: u64,
+    /// The last.
+    pub to: u64,
+    /// What is to be added to the clock's time, in milliseconds.
+    pub add_ms: i64,
 }
 
 /// The end of a lost device's logs, and who goes on with what it held (`domain`, rule 7).
@@ -271,6 +288,13 @@ pub enum Operation {
         by: Holder,
         /// At least one, each holder at most once, in the order of their names.
         seen: Vec<Seen>,
+    },
+    /// Shop: the writer's clock was wrong while it wrote a part of this log.
+    CorrectClock {
+        /// The writer, so that each has a place of its own in the document.
+        by: Holder,
+        /// Which part, and by how much.
+        correction: Correction,
     },
     /// Shop: the successor takes over what a closed log held.
     TakeOver {
@@ -419,6 +443,13 @@ impl Operation {
             Operation::ValidateCapture { .. } | Operation::Reimburse { .. } => Ok(()),
             Operation::TakeGift { .. } | Operation::BearGift { .. } | Operation::Return { .. } => Ok(()),
             Operation::TakeOver { .. } => Ok(()),
+            Operation::CorrectClock { correction: Correction { from, to, .. }, .. } => {
+                if (1..=*to).contains(from) {
+                    Ok(())
+                } else {
+                    Err(FieldError::malformed("clock", "a stretch of entries"))
+                }
+            }
             Operation::Sight { seen, .. } => {
                 let sorted = seen.windows(2).all(|pair| pair[0].of < pair[1].of);
                 if sorted && !seen.is_empty() && seen.len() <= SEEN_MAX {

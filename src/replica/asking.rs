@@ -275,16 +275,10 @@ impl<S: Store> Replica<S> {
             .map(|holding| OtherShare {
                 device: self.fold.registry.name_of(&holding.holder.device),
                 share: holding.share,
-                last_seen: self.last_seen(&holding.holder.device),
+                last_seen: self.last_heard(&holding.holder.device, self.own_clock.last()),
             })
             .collect();
         holders.sort_by_key(|one| std::cmp::Reverse(one.share.cents()));
-    }
-
-    /// When a device was last in contact with this one.
-    pub(super) fn last_seen(&self, device: &DeviceKey) -> Option<Timestamp> {
-        let session = self.sessions.get(device).map(|session| session.active_at.max(session.compared_at));
-        session.max(self.seen.get(device).and_then(|seen| seen.in_step_at))
     }
 
     /// Who holds how much of a SIM.
@@ -311,7 +305,8 @@ impl<S: Store> Replica<S> {
                 let connected =
                     self.sessions.get(&one.holder.device).is_some_and(|session| session.certificate.is_some());
                 let this_device = one.holder == self.holder();
-                let last_seen = if this_device || connected { Some(now) } else { self.last_seen(&one.holder.device) };
+                let last_seen =
+                    if this_device || connected { Some(now) } else { self.last_heard(&one.holder.device, now) };
                 ShareView {
                     device: name(&one.holder.device),
                     device_key: one.holder.device.to_text(),

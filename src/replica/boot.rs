@@ -1,5 +1,7 @@
 //! How a replica begins: founded or joined. How one is opened again stands in `opening`.
 
+use std::collections::BTreeMap;
+
 use thiserror::Error;
 
 use crate::ledger::{Plan, Refusal, SetDigest};
@@ -200,10 +202,12 @@ impl<S: Store> Replica<S> {
             run,
             random,
             clock: Hlc(0),
+            own_clock: super::clock::OwnClock::default(),
             logs,
             fold,
-            sessions: std::collections::BTreeMap::new(),
-            seen: std::collections::BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            seen: BTreeMap::new(),
+            confirmed: BTreeMap::new(),
             syncs: Vec::new(),
             sync_every_ms: 30_000,
             conducts: Conducts::default(),
@@ -211,10 +215,12 @@ impl<S: Store> Replica<S> {
             rehearsal: None,
             waiting: Vec::new(),
             steward: steward::Timers::default(),
-            pending: std::collections::BTreeMap::new(),
+            doubts: BTreeMap::new(),
+            pending: BTreeMap::new(),
             outputs: Vec::new(),
             company: crate::replica::changes::Told::new(),
             known: crate::replica::changes::Known::new(),
+            known_as_of: None,
             failed: None,
             unsynced: false,
             own: SetDigest::default(),

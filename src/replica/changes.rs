@@ -95,6 +95,12 @@ impl<S: Store> Replica<S> {
         if touched.documents.is_empty() && touched.movements.is_empty() && touched.verdicts.is_empty() {
             return BTreeSet::new();
         }
+        // Entries without effect are conflicts too, and the books do not know of them.
+        let stamp = self.fold.book.conflicts_stamp();
+        if touched.verdicts.is_empty() && self.known_as_of.as_ref() == Some(&stamp) {
+            return BTreeSet::new();
+        }
+        self.known_as_of = Some(stamp);
         let now = self.known_conflicts();
         let before = std::mem::take(&mut self.known);
         let fresh = now.iter().filter(|(id, found)| before.get(id) != Some(found));

@@ -43,9 +43,6 @@ impl<S: Store> Replica<S> {
         if let Some(stopped) = &self.failed {
             return Err(stopped.clone().into());
         }
-        if now < Timestamp::YEAR_2020 {
-            return Err(Refusal::ClockBefore2020 { now }.into());
-        }
         let digest = fingerprint(&command);
         self.under_key(key, digest, |replica| replica.carry_or_lack(now, command, last))
     }
@@ -125,7 +122,7 @@ impl<S: Store> Replica<S> {
                 let shop = self.acting_shop(shop)?;
                 let plans = self.fold.book.plan_sim(&sim, operator, shop, &opening, now)?;
                 self.carry_all(now, &plans)?;
-                Ok(Answer::Balance(self.balance_view(&sim)?))
+                Ok(Answer::Balance(self.balance_view(&sim, now)?))
             }
             Command::Move { sim, kind, agent } => {
                 let shop = self.shop_of_sim(&sim)?;
@@ -186,7 +183,7 @@ impl<S: Store> Replica<S> {
             Command::MoveSim { sim, shop } => {
                 let plans = self.fold.book.plan_sim_move(&sim, shop, &holder, now)?;
                 self.carry_all(now, &plans)?;
-                Ok(Answer::Balance(self.balance_view(&sim)?))
+                Ok(Answer::Balance(self.balance_view(&sim, now)?))
             }
             Command::CloseDevice { device, successor, insist } => {
                 self.close_device(now, &device, successor.as_deref(), insist)

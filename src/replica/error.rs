@@ -35,3 +35,26 @@ impl ReplicaError {
         ReplicaError::Damaged(what.to_owned())
     }
 }
+
+/// Why a command came to nothing.
+#[derive(Debug)]
+pub(super) enum CommandError {
+    /// The rules say no. Nothing was written.
+    Refused(Box<Refusal>),
+    /// The disk failed.
+    Failed(ReplicaError),
+    /// Others may give what is lacking: nothing was written, and the command is to be tried again.
+    Lacks(Box<Refusal>),
+}
+
+impl From<Refusal> for CommandError {
+    fn from(refusal: Refusal) -> CommandError {
+        CommandError::Refused(Box::new(refusal))
+    }
+}
+
+impl From<ReplicaError> for CommandError {
+    fn from(error: ReplicaError) -> CommandError {
+        CommandError::Failed(error)
+    }
+}

@@ -18,11 +18,12 @@ use crate::ledger::{Book, Shop, fold_credit, fold_movement};
 use crate::log::{Body, BodyError, LogId};
 use crate::membership::Registry;
 use crate::model::{
-    DeviceKey, DocumentId, Holder, MovementId, Operation, Origin, Register, Scope, ShopId, Sim, Stamped,
+    DeviceKey, DocumentId, EXPLAINED_MS, Holder, MovementId, Operation, Origin, Register, Scope, ShopId, Sim, Stamped,
 };
 use crate::planted::{self, Bug};
 use crate::replica::ReplicaError;
-use crate::replica::operations::{counts, is_bound, movement_of, read_change};
+use crate::replica::operations::{SetAside, counts, is_bound, movement_of, read_change};
+use crate::replica::sightings::Deeds;
 
 /// An entry by its place: the log's number in this store, and the entry's in its log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -47,33 +48,6 @@ pub(crate) trait Entries {
     fn entry(&self, at: EntryRef) -> Result<Option<Result<Body, BodyError>>, ReplicaError>;
     /// The entries that made a document, in the order in which they were applied here.
     fn positions(&self, document: &DocumentId) -> Result<Vec<EntryRef>, ReplicaError>;
-}
-
-/// Why an entry is kept without effect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum SetAside {
-    /// Its body is not one.
-    Body,
-    /// It changes a document of another scope than its log's.
-    Scope,
-    /// Its device has no right to write that scope. Judged again when a certificate comes.
-    Right,
-    /// Its change is not one of ours.
-    Shape,
-    /// Its actor is not that of its log and run.
-    Actor,
-    /// Its change bears another time than the entry.
-    Time,
-    /// Its change does not belong where it says.
-    Place,
-    /// A field is out of bounds.
-    Field,
-    /// Its id is not the one bound to the entry.
-    Id,
-    /// The registry refuses it. Judged again when a certificate comes.
-    Registry,
-    /// It stands in a second sequel of the authority's log, of which only the first counts.
-    Branch,
 }
 
 /// What became of an entry.
@@ -124,6 +98,10 @@ pub(crate) struct Fold {
     /// Shops in which a closing came since the last [`Fold::finish`], and the ends that were folded by.
     closed: BTreeSet<ShopId>,
     ends: BTreeMap<ShopId, BTreeMap<Holder, u64>>,
+    /// Entries whose stamps came to be worth something else since then: a log's, from that number on.
+    pub rejudged: BTreeSet<(ShopId, Holder, u64)>,
+    /// Which entries are more than records of what was seen.
+    pub deeds: Deeds,
     pub touched: Touched,
 }
 
@@ -148,6 +126,8 @@ impl Fold {
             stirred: BTreeSet::new(),
             closed: BTreeSet::new(),
             ends: BTreeMap::new(),
+            rejudged: BTreeSet::new(),
+            deeds: Deeds::default(),
             touched: Touched::default(),
         }
     }
@@ -367,7 +347,16 @@ impl Fold {
             self.stirred.insert(shop);
         }
         self.touched.documents.insert(id.clone());
+        self.deeds.note(at, &operation);
         self.settle(id, &operation, origin);
+    }
+
+    /// Whether a device's clock could be believed when it wrote that: not before the network was founded, nor before
+    /// its own certificate.
+    fn is_witness(&self, origin: &Origin) -> bool {
+        let founded = self.registry.founding().map(|founding| founding.at);
+        let certified = self.registry.member(&origin.device).and_then(crate::membership::Member::first_issued_at);
+        founded.max(certified).is_none_or(|earliest| origin.wall.plus_ms(EXPLAINED_MS) >= earliest)
     }
 
     /// Brings registry's and book's view of one document up to date with an operation just applied to it.
@@ -376,7 +365,9 @@ impl Fold {
         match (id, operation) {
             (DocumentId::Credit { shop, id }, _) => {
                 let closings = self.book.closings();
-                let history = document.state.history(|stamped| counts(closings, *shop, stamped));
+                let mut history = document.state.history(|stamped| counts(closings, *shop, stamped));
+                let judged = self.book.clocks().all_judged(*shop, history.operations);
+                history.operations = &judged;
                 if let Some(credit) = fold_credit(*id, *shop, &history, |stamped| counts(closings, *shop, stamped)) {
                     self.book.put_credit(credit);
                 }
@@ -384,16 +375,22 @@ impl Fold {
             (DocumentId::SimMonth { shop, sim, .. }, operation) => {
                 let closings = self.book.closings();
                 if let Some(movement) = movement_of(operation)
-                    && let Some(record) = fold_movement(movement, *shop, sim, document.state.operations(), |stamped| {
-                        counts(closings, *shop, stamped)
-                    })
+                    && let judged = self.book.clocks().all_judged(*shop, document.state.operations())
+                    && let Some(record) =
+                        fold_movement(movement, *shop, sim, &judged, |stamped| counts(closings, *shop, stamped))
                 {
                     self.touched.movements.insert(movement);
                     self.book.put_movement(record);
                 }
             }
             (DocumentId::Shop(shop), Operation::Sight { seen, .. }) => {
-                self.book.sight(*shop, origin.place(), seen);
+                let is_witness = self.is_witness(&origin);
+                let anew = self.book.sight(*shop, origin.place(), seen, is_witness);
+                self.rejudged.extend(anew.into_iter().map(|(of, from)| (*shop, of, from)));
+            }
+            (DocumentId::Shop(shop), Operation::CorrectClock { correction, .. }) => {
+                let anew = self.book.correct_clock(*shop, origin.place(), *correction);
+                self.rejudged.extend(anew.into_iter().map(|(of, from)| (*shop, of, from)));
             }
             (DocumentId::Shop(shop), Operation::TakeOver { of, end, .. }) => {
                 self.book.take_over(*shop, origin.place(), *of, *end);
@@ -471,6 +468,10 @@ impl Fold {
                 self.fold_again(entries, &log, end)?;
             }
         }
+        for (shop, of, from) in std::mem::take(&mut self.rejudged) {
+            let log = LogId { scope: Scope::Shop(shop), device: of.device, incarnation: of.incarnation };
+            self.fold_again(entries, &log, from.saturating_sub(1))?;
+        }
         self.book.settle();
         Ok(())
     }
@@ -507,7 +508,8 @@ impl Fold {
     pub fn reopen(&mut self, entries: &impl Entries, id: &DocumentId) -> Result<(), ReplicaError> {
         self.open(entries, id)?;
         let operations = self.open.get(id).map(|document| document.state.operations().to_vec()).unwrap_or_default();
-        for stamped in operations {
+        for (stamped, at) in operations.iter().zip(self.positions(id).unwrap_or_default().to_vec()) {
+            self.deeds.note(at, &stamped.operation);
             if *id == DocumentId::Registry {
                 // Applied once, so it is right; what it rested on was applied before it.
                 let _ = self.registry.apply(&stamped.operation, stamped.origin);

@@ -10,26 +10,30 @@ use crate::wire::{Answered, FRAME_COST_BYTES, Message, PROTOCOL, STRANGER_FRAMES
 
 /// How much a device may say before it has shown who it is: what is under way when it is asked.
 const UNHEARD_MAX: u32 = 8;
+/// Who greets again is greeted again, unless that was just done.
+const GREETED_MS: i64 = 5_000;
 
 impl<S: Store> Replica<S> {
     pub(super) fn connected(&mut self, peer: DeviceKey, now: Timestamp) {
         let mut session = Session::new(now);
         session.certificate = self.known_certificate(&peer, now);
         self.sessions.insert(peer, session);
-        let digest = self.digest_for(&peer).unwrap_or_default();
-        let network = self.fold.registry.network();
-        let incarnation = self.incarnation;
-        self.send(peer, &Message::Hello { protocol: PROTOCOL, network, wall: now, digest, incarnation });
+        self.greet(peer, now);
     }
 
-    /// Greets again everybody who is there: this device goes on under another incarnation.
+    /// Greets again everybody who is there: this device goes on under another incarnation, or by another clock.
     pub(super) fn greet_again(&mut self, now: Timestamp) {
         let peers: Vec<DeviceKey> = self.sessions.keys().copied().collect();
-        for peer in peers {
-            let digest = self.digest_for(&peer).unwrap_or_default();
-            let (network, incarnation) = (self.fold.registry.network(), self.incarnation);
-            self.send(peer, &Message::Hello { protocol: PROTOCOL, network, wall: now, digest, incarnation });
+        peers.into_iter().for_each(|peer| self.greet(peer, now));
+    }
+
+    fn greet(&mut self, peer: DeviceKey, now: Timestamp) {
+        if let Some(session) = self.sessions.get_mut(&peer) {
+            session.greeted_at = now;
         }
+        let digest = self.digest_for(&peer).unwrap_or_default();
+        let (network, incarnation) = (self.fold.registry.network(), self.incarnation);
+        self.send(peer, &Message::Hello { protocol: PROTOCOL, network, wall: now, digest, incarnation });
     }
 
     pub(super) fn disconnected(&mut self, peer: &DeviceKey) {
@@ -82,10 +86,18 @@ impl<S: Store> Replica<S> {
                     self.send(peer, &Message::Refused(Answered::Stranger));
                     return self.ban(peer, "a device of another network");
                 }
+                let mut is_again = false;
                 if let Some(session) = self.sessions.get_mut(&peer) {
+                    // Who greets again wants to know what the clock shows here.
+                    let is_due = !(0..GREETED_MS).contains(&now.0.saturating_sub(session.greeted_at.0));
+                    is_again = session.offset_ms.is_some() && is_due;
                     session.offset_ms = Some(wall.0.saturating_sub(now.0));
                     session.digest = Some(digest);
                     session.incarnation = Some(incarnation);
+                }
+                self.own_clock.told = true;
+                if is_again {
+                    self.greet(peer, now);
                 }
                 if certified { self.greeted(peer, now) } else { self.send(peer, &Message::WhoAreYou) }
             }
@@ -176,6 +188,7 @@ impl<S: Store> Replica<S> {
                     session.certificate = Some(certificate);
                     session.own_digest = None;
                 }
+                self.own_clock.told = true;
                 self.outputs.push(Output::Trust { peer });
                 self.send_digest(peer, now);
             }

@@ -9,7 +9,7 @@ use crate::membership::{Certificate, Credentials, Invitation, ReadScope, Role, S
 use crate::model::{DeviceKey, Operation, Scope, ShopId, Timestamp};
 use crate::replica::{Answer, CommandError, InvitationView, Replica, ReplicaError, keys};
 use crate::store::Store;
-use crate::wire::{Answered, Message};
+use crate::wire::{Answered, GossipKey, Message};
 
 /// An invitation as its maker remembers it.
 #[derive(Serialize, Deserialize)]
@@ -140,7 +140,7 @@ impl<S: Store> Replica<S> {
         }
         let credentials = self.fold.registry.credentials(&joiner);
         let credentials = credentials.ok_or_else(|| ReplicaError::damaged("a joiner has no certificate"))?;
-        Ok(Message::Joined { credentials: Box::new(credentials), gossip_key: self.identity.gossip_key })
+        Ok(Message::Joined { credentials: Box::new(credentials), gossip_key: GossipKey(self.identity.gossip_key) })
     }
 
     fn admit(&mut self, joiner: DeviceKey, issued: &Issued, name: &str, now: Timestamp) -> Result<(), CommandError> {
@@ -253,7 +253,7 @@ impl Joiner {
             Ok(Message::Joined { credentials, gossip_key }) => {
                 let believed = credentials.check(self.invitation.network, &self.key.public());
                 believed.map_err(|_| JoinError::Unbelievable)?;
-                Ok(Some((*credentials, gossip_key)))
+                Ok(Some((*credentials, gossip_key.0)))
             }
             Ok(Message::Refused(answer)) => Err(JoinError::Refused(answer)),
             // Greetings of a device that does not know us yet.

@@ -50,6 +50,8 @@ pub(crate) const DERIVED_NOW: &[u8] = b"sderived";
 pub(crate) const OWN_SUM: &[u8] = b"sown";
 /// The digest of the books that the derived records make: what tells that one of them is gone, or old.
 pub(crate) const BOOKS_DIGEST: &[u8] = b"sbooks";
+/// How far others are known to hold the own logs.
+pub(crate) const CONFIRMED: &[u8] = b"sconfirmed";
 /// Heads that an earlier store of this device had reached, of which entries are still to come back.
 pub(crate) const EXPECTED: &[u8] = b"sexpected";
 

@@ -19,6 +19,7 @@ mod backup;
 mod boot;
 mod branches;
 mod changes;
+mod clock;
 mod closing;
 mod command;
 mod commands;
@@ -28,6 +29,7 @@ mod error;
 mod fold;
 mod forks;
 mod greeting;
+mod heard;
 mod join;
 mod keys;
 mod logs;
@@ -39,6 +41,7 @@ mod restore;
 mod rounds;
 mod salvage;
 mod session;
+mod sightings;
 mod soundness;
 mod steward;
 mod sync;
@@ -53,23 +56,25 @@ pub use backup::{BackupFrame, BackupHeader, FRAME_HASH_BYTES, FRAME_HEAD_BYTES, 
 pub use boot::{BootError, Founder, Identity};
 pub use changes::Change;
 pub use command::{Command, ConflictFilter, Query, RowOutcome};
+use error::CommandError;
 pub use error::ReplicaError;
-pub use fold::SetAside;
 pub use join::{JoinError, Joiner};
+pub use operations::SetAside;
 pub use reading::LogFilter;
 pub use restore::{BackupCheck, RestoreError, Restorer};
 pub use salvage::{Heads, Salvaged};
 pub use soundness::{Damage, LostEntries};
 pub use view::{
     AccountView, Answer, BalanceView, BeneficiaryView, ChangeView, ClosingView, ConflictView, CreditView, DeviceView,
-    DocumentView, EntryView, EventView, ExposureView, GiftView, HandledView, InvitationView, LostView, MovementView,
-    Page, PaymentView, PeerView, ShareView, SharesView, ShopView, SimView, StatisticsView, StatusView, VerifyView,
+    DocumentView, EntryView, EventView, ExposureView, GiftView, HandledView, HeardView, InvitationView, LostView,
+    MovementView, Page, PaymentView, PeerView, ShareView, SharesView, ShopView, SimView, StatisticsView, StatusView,
+    VerifyView,
 };
 
 use crate::ledger::{Book, Refusal, SetDigest};
 use crate::log::{Head, LogId, SigningKey};
 use crate::membership::Registry;
-use crate::model::{DeviceKey, DocumentId, Hlc, Holder, Incarnation, Scope, Timestamp};
+use crate::model::{DeviceKey, DocumentId, Hlc, Holder, Incarnation, Origin, Scope, Timestamp};
 use crate::planted::{self, Bug};
 use crate::replica::fold::{Entries, Fold};
 use crate::replica::logs::Logs;
@@ -212,11 +217,14 @@ pub struct Replica<S> {
     run: u64,
     random: boot::Random,
     clock: Hlc,
+    own_clock: clock::OwnClock,
     logs: Logs<S>,
     fold: Fold,
     sessions: BTreeMap<DeviceKey, Session>,
     /// The last that each device told of what it holds, kept after it went.
     seen: BTreeMap<DeviceKey, session::Seen>,
+    /// How far others are known to hold the own logs, as it was last written.
+    confirmed: BTreeMap<LogId, u64>,
     syncs: Vec<rounds::Requested>,
     sync_every_ms: i64,
     conducts: conduct::Conducts,
@@ -225,6 +233,8 @@ pub struct Replica<S> {
     /// Commands that wait for others to give some of their share.
     waiting: Vec<asking::Waiting>,
     steward: steward::Timers,
+    /// Entries of others that came with a stamp ahead of this clock, until it is recorded that they were seen.
+    doubts: BTreeMap<LogId, BTreeMap<u64, Origin>>,
     /// Own values set in this step; `None` removes.
     pending: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
     outputs: Vec<Output>,
@@ -232,6 +242,7 @@ pub struct Replica<S> {
     company: changes::Told,
     /// The conflicts when they were last looked at.
     known: changes::Known,
+    known_as_of: Option<crate::ledger::ConflictsStamp>,
     failed: Option<Refusal>,
     /// A batch was applied that no sync has made durable.
     unsynced: bool,
@@ -251,7 +262,12 @@ impl<S: Store> Replica<S> {
 
     /// Takes several inputs, one after the other, as one step: they share one batch and one signature a log.
     pub fn handle_all(&mut self, now: Timestamp, inputs: impl IntoIterator<Item = Input>) -> Vec<Output> {
-        inputs.into_iter().for_each(|input| self.take(now, input));
+        let read = now;
+        let mut now = self.read_clock(read);
+        for input in inputs {
+            self.take(now, input);
+            now = self.own_clock.believed(read);
+        }
         let written = self.keep_house(now).and_then(|()| self.write());
         if let Err(error) = written {
             self.fail(&error);
@@ -278,7 +294,13 @@ impl<S: Store> Replica<S> {
             Input::Sync { ticket } => self.sync_requested(ticket, now),
             Input::Connected { peer } => self.connected(peer, now),
             Input::Disconnected { peer } => self.disconnected(&peer),
-            Input::Frame { peer, bytes } => self.frame(peer, &bytes, now),
+            Input::Frame { peer, bytes } => {
+                self.frame(peer, &bytes, now);
+                // Before anything leaves that a wrong clock has stamped.
+                if let Err(error) = self.mind_clock(now) {
+                    self.fail(&error);
+                }
+            }
             Input::Gossip { from, bytes } => self.gossip(from, &bytes, now),
             Input::Tick => self.tick(now),
         }
@@ -338,7 +360,7 @@ impl<S: Store> Replica<S> {
 
     /// Looks at what stands, durable or not: while a sync is under way, or has failed, the newest may not be.
     pub fn look(&self, now: Timestamp, query: &Query) -> Result<Answer, Refusal> {
-        self.query(now, query)
+        self.query(self.own_clock.believed(now), query)
     }
 
     /// Why nothing is written any more, if so.
@@ -485,6 +507,7 @@ impl<S: Store> Replica<S> {
         if batch.is_empty() {
             return Ok(());
         }
+        self.write_confirmed(&mut batch);
         self.logs.store.apply(&batch)?;
         self.unsynced = true;
         for suffix in fresh {
@@ -559,27 +582,4 @@ fn sign_with(log: &LogId, device: &SigningKey, authority: Option<&SigningKey>) -
         return Some(device.clone());
     }
     authority.filter(|key| key.public() == log.device).cloned()
-}
-
-/// Why a command came to nothing.
-#[derive(Debug)]
-enum CommandError {
-    /// The rules say no. Nothing was written.
-    Refused(Box<Refusal>),
-    /// The disk failed.
-    Failed(ReplicaError),
-    /// Others may give what is lacking: nothing was written, and the command is to be tried again.
-    Lacks(Box<Refusal>),
-}
-
-impl From<Refusal> for CommandError {
-    fn from(refusal: Refusal) -> CommandError {
-        CommandError::Refused(Box::new(refusal))
-    }
-}
-
-impl From<ReplicaError> for CommandError {
-    fn from(error: ReplicaError) -> CommandError {
-        CommandError::Failed(error)
-    }
 }

@@ -40,7 +40,8 @@ impl<S: Store> Replica<S> {
         let incarnation = get(keys::INCARNATION)?.and_then(|bytes| <[u8; 8]>::try_from(bytes).ok());
         let (authority, device) = (named(get(keys::AUTHORITY)?), named(get(keys::DEVICE)?));
         let (derived, own_sum, books) = (get(keys::DERIVED_NOW)?, get(keys::OWN_SUM)?, get(keys::BOOKS_DIGEST)?);
-        let expected = get(keys::EXPECTED)?.unwrap_or_default();
+        let (expected, confirmed) =
+            (get(keys::EXPECTED)?.unwrap_or_default(), get(keys::CONFIRMED)?.unwrap_or_default());
         if is_empty(&store)? {
             return Err(BootError::Emptiness { expected_empty: false });
         }
@@ -67,6 +68,7 @@ impl<S: Store> Replica<S> {
         let incarnation = Incarnation(u64::from_be_bytes(incarnation));
         let mut replica = Replica::assemble(identity, incarnation, run, random, logs, fold);
         replica.own = own;
+        replica.recall_confirmed(&confirmed);
         replica.expected = expected.chunks(LOG_RECORD_BYTES).filter_map(read_head).collect();
         let is_derived = derived.as_deref() == Some(keys::DERIVED_VERSION);
         if !is_derived || !replica.recall_whole(books.as_deref())? {
@@ -150,7 +152,10 @@ impl<S: Store> Replica<S> {
             self.take_again(at)?;
             placed += 1;
         }
+        // The records are of what was judged.
+        self.fold.rejudged.clear();
         self.fold.finish(&self.logs)?;
+        self.fold.deeds.recall(&self.logs);
         self.fold.touched = Touched::default();
         // What was due when this device went is due still.
         self.fold.stirred = self.fold.book.shops().keys().copied().collect();

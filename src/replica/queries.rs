@@ -1,6 +1,6 @@
 //! Looks at what stands, in the shapes of the interface.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use serde_json::json;
@@ -13,6 +13,7 @@ use crate::model::{
 };
 use crate::money::{Amount, Balance, Currency};
 use crate::replica::fold::{Entries, Fold};
+use crate::replica::heard::Quiet;
 use crate::replica::{
     AccountView, Answer, BalanceView, BeneficiaryView, CreditView, DeviceView, EventView, LostEntries, LostView,
     MovementView, Page, PaymentView, PeerView, Query, Replica, ReplicaError, ShopView, SimView, StatisticsView,
@@ -72,12 +73,16 @@ impl<S: Store> Replica<S> {
             }
             Query::Sims { shop } => {
                 let sims = book.sims().values().filter(|sim| shop.is_none_or(|shop| shop == sim.shop));
+                let mut quiet: BTreeMap<ShopId, Quiet> = BTreeMap::new();
                 let view = |sim: &crate::model::Sim| SimView {
                     sim: sim.number.to_string(),
                     operator: sim.operator.word().to_owned(),
                     shop_id: sim.shop,
                     active: sim.active,
-                    balances: self.accounts(sim.shop, &sim.number),
+                    balances: {
+                        let quiet = quiet.entry(sim.shop).or_insert_with(|| self.quiet(sim.shop, now));
+                        self.accounts(sim.shop, &sim.number, quiet, now)
+                    },
                 };
                 Answer::Sims(Page::whole(sims.map(view).collect()))
             }
@@ -91,7 +96,7 @@ impl<S: Store> Replica<S> {
                 let credit = book.find_credit(key)?;
                 Answer::History(Page::whole(self.history(credit).map_err(failed)?))
             }
-            Query::SimBalance { sim } => Answer::Balance(self.balance_view(sim)?),
+            Query::SimBalance { sim } => Answer::Balance(self.balance_view(sim, now)?),
             Query::SimShares { sim } => Answer::Shares(self.shares_view(sim, now)?),
             Query::Movements { sim, limit, after } => self.movements(sim, *limit, after.as_deref())?,
             Query::Conflicts(filter) => Answer::Conflicts(self.conflicts_page(filter)?),
@@ -121,8 +126,6 @@ impl<S: Store> Replica<S> {
         let shop_id = standing.map_or(ShopId(0), |(shop, ..)| shop);
         let shop = self.fold.book.shops().get(&shop_id);
         let last_sync = self.seen.values().filter_map(|seen| seen.in_step_at).max();
-        let mut offsets: Vec<i64> = self.sessions.values().filter_map(|session| session.offset_ms).collect();
-        offsets.sort_unstable();
         let shop_digests = self.fold.book.shops().keys();
         StatusView {
             network: founding.map_or_else(String::new, |founding| founding.network.clone()),
@@ -137,7 +140,7 @@ impl<S: Store> Replica<S> {
             last_sync_time: last_sync.map(Timestamp::to_rfc3339),
             pending_count: self.pending_count(),
             peers: self.peers(now),
-            clock_offset_ms: offsets.get(offsets.len() / 2).copied(),
+            clock_offset_ms: self.clock_offset_ms(),
             conflicts_open: self.conflicts_open(),
             entries: self.logs.entries(),
             set_aside: self.fold.set_aside().len() as u64,
@@ -218,11 +221,20 @@ impl<S: Store> Replica<S> {
         })
     }
 
-    fn accounts(&self, shop: ShopId, sim: &SimNumber) -> BTreeMap<Currency, AccountView> {
+    fn accounts(
+        &self,
+        shop: ShopId,
+        sim: &SimNumber,
+        quiet: &Quiet,
+        now: Timestamp,
+    ) -> BTreeMap<Currency, AccountView> {
         let view = |currency: Currency| {
             let account = self.fold.book.account(shop, sim, currency);
-            let view = AccountView {
+            let mut view = AccountView {
                 available: decimal(account.available()),
+                at_least: String::new(),
+                at_most: String::new(),
+                oldest_heard: None,
                 this_device: decimal(self.fold.book.spendable(shop, sim, currency, &self.holder())),
                 initial: decimal(account.initial),
                 captures: decimal(account.captures),
@@ -230,18 +242,19 @@ impl<S: Store> Replica<S> {
                 withdrawals: decimal(account.withdrawals),
                 deposits: decimal(account.deposits),
             };
+            self.add_bounds(&mut view, shop, sim, currency, quiet, now);
             (currency, view)
         };
         Currency::ALL.into_iter().map(view).collect()
     }
 
-    pub(super) fn balance_view(&self, sim: &SimNumber) -> Result<BalanceView, Refusal> {
+    pub(super) fn balance_view(&self, sim: &SimNumber, now: Timestamp) -> Result<BalanceView, Refusal> {
         let known = self.fold.book.sims().get(sim).ok_or_else(|| Refusal::UnknownSim { sim: sim.clone() })?;
         Ok(BalanceView {
             sim: sim.to_string(),
             shop_id: known.shop,
             operator: known.operator.word().to_owned(),
-            balances: self.accounts(known.shop, sim),
+            balances: self.accounts(known.shop, sim, &self.quiet(known.shop, now), now),
         })
     }
 
@@ -261,6 +274,9 @@ impl<S: Store> Replica<S> {
 
     pub(super) fn credit_view(&self, credit: &Credit, now: Timestamp) -> CreditView {
         let Beneficiary { name, phone, address, kind, shop } = credit.beneficiary.clone();
+        let seen_by = self.credit_seen_by(credit);
+        let mut names: Vec<String> = seen_by.iter().map(|device| self.fold.registry.name_of(device)).collect();
+        names.sort();
         CreditView {
             id: credit.id,
             reference: self.fold.book.shown_reference(credit),
@@ -282,7 +298,8 @@ impl<S: Store> Replica<S> {
             notes: credit.notes.clone(),
             payments: credit.payments.iter().map(|payment| self.payment_view(payment)).collect(),
             updated_at: credit.updated_at.to_rfc3339(),
-            seen_by: self.credit_seen_by(credit),
+            seen_by: seen_by.len() as u32,
+            seen_by_devices: names,
             conflicts: self.conflict_ids(credit),
             set_aside: credit.void,
         }
@@ -301,10 +318,7 @@ impl<S: Store> Replica<S> {
         }
     }
 
-    fn credit_seen_by(&self, credit: &Credit) -> u32 {
-        if self.seen.is_empty() {
-            return 1;
-        }
+    fn credit_seen_by(&self, credit: &Credit) -> BTreeSet<DeviceKey> {
         let id = DocumentId::Credit { shop: credit.shop, id: credit.id };
         let positions = match self.fold.positions(&id) {
             Some(positions) => positions.to_vec(),
@@ -312,7 +326,7 @@ impl<S: Store> Replica<S> {
         };
         let entries: Vec<(LogId, u64)> =
             positions.iter().filter_map(|at| self.logs.log(at.log).map(|log| (log, at.number))).collect();
-        self.seen_by(&entries)
+        self.seen_by(credit.shop, &entries)
     }
 
     fn history(&self, credit: &Credit) -> Result<Vec<EventView>, ReplicaError> {

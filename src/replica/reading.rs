@@ -202,6 +202,7 @@ fn kind(operation: &Operation) -> &'static str {
         Operation::Close(_) => "close",
         Operation::MoveSim { .. } => "move_sim",
         Operation::Sight { .. } => "sight",
+        Operation::CorrectClock { .. } => "correct_clock",
         Operation::TakeOver { .. } => "take_over",
         Operation::DescribeShop { .. } => "describe_shop",
         Operation::Move(_) => "move",

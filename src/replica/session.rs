@@ -34,6 +34,8 @@ pub(super) struct Session {
     pub compared_at: Timestamp,
     /// Something changed here since; when.
     pub changed_at: Option<Timestamp>,
+    /// When it was last greeted.
+    pub greeted_at: Timestamp,
     /// Its clock less ours when it greeted, in milliseconds.
     pub offset_ms: Option<i64>,
     /// Whether it held what we held when we last compared.
@@ -63,6 +65,7 @@ impl Session {
             active_at: now,
             compared_at: now,
             changed_at: None,
+            greeted_at: now,
             offset_ms: None,
             in_step: false,
             own_digest: None,

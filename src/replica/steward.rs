@@ -18,6 +18,10 @@ use crate::store::Store;
 
 /// How long idle shares are left alone before they are looked at again.
 const EVEN_OUT_MS: i64 = 5_000;
+/// How often it is recorded how far others' logs are held, if there is anything new.
+pub(super) const RECORD_MS: i64 = 60_000;
+/// The same where a stamp is ahead of this device's clock: until then it may win.
+pub(super) const RECORD_AHEAD_MS: i64 = 5_000;
 /// How often a cancelled credit's waiting time is looked at.
 const LOOK_MS: i64 = 60_000;
 /// After how long a granter returns a cancelled amount though not all have said that they know (`domain`, rule 3).
@@ -31,18 +35,28 @@ pub(super) struct Timers {
     /// Time has passed in this step.
     pub ticked: bool,
     evened_at: Option<Timestamp>,
+    pub recorded_at: Option<Timestamp>,
+    /// Shops of which it is to be recorded in this step what was seen.
+    pub recording: BTreeSet<ShopId>,
     looked_at: Option<Timestamp>,
     pub return_after_ms: i64,
 }
 
 impl Default for Timers {
     fn default() -> Timers {
-        Timers { ticked: false, evened_at: None, looked_at: None, return_after_ms: RETURN_AFTER_MS }
+        Timers {
+            ticked: false,
+            evened_at: None,
+            recorded_at: None,
+            recording: BTreeSet::new(),
+            looked_at: None,
+            return_after_ms: RETURN_AFTER_MS,
+        }
     }
 }
 
 /// Whether so much time has passed since then; a clock that was set back counts as enough.
-fn is_due(then: Option<Timestamp>, now: Timestamp, after_ms: i64) -> bool {
+pub(super) fn is_due(then: Option<Timestamp>, now: Timestamp, after_ms: i64) -> bool {
     then.is_none_or(|then| !(0..after_ms).contains(&now.0.saturating_sub(then.0)))
 }
 
@@ -55,6 +69,7 @@ impl<S: Store> Replica<S> {
     /// Does what is due in every shop of which something changed, and what time has brought.
     pub(super) fn do_duties(&mut self, now: Timestamp) -> Result<(), ReplicaError> {
         self.fold.finish(&self.logs)?;
+        let has_ticked = self.steward.ticked;
         if std::mem::take(&mut self.steward.ticked) {
             if is_due(self.steward.looked_at, now, LOOK_MS) {
                 self.steward.looked_at = Some(now);
@@ -67,9 +82,7 @@ impl<S: Store> Replica<S> {
                 self.even_out(now)?;
             }
         }
-        if now < Timestamp::YEAR_2020 {
-            return Ok(());
-        }
+        self.stir_to_record(has_ticked, now);
         for _ in 0..ROUNDS_MAX {
             let stirred = std::mem::take(&mut self.fold.stirred);
             if stirred.is_empty() {
@@ -135,8 +148,10 @@ impl<S: Store> Replica<S> {
         // What is here is taken first; only then is it said that no more will be.
         self.do_all(now, plans)?;
         let mut plans = Vec::new();
-        self.say_what_is_seen(shop, &acts_for, &mut plans);
-        for credit in self.due_returns(shop, &acts_for, now) {
+        // Looked for while what is doubted is still known; written after it was said.
+        let due = self.due_returns(shop, &acts_for, now);
+        self.say_what_is_seen(shop, &acts_for, now, &mut plans);
+        for credit in due {
             plans.push(Plan::OnCredit { shop, credit, step: crate::ledger::CreditStep::Return { at: now } });
         }
         self.send_after(shop, now, &mut plans);
@@ -145,7 +160,7 @@ impl<S: Store> Replica<S> {
     }
 
     /// Writes plans; one that no longer fits what stands is left, and is looked at again when something changes.
-    fn do_all(&mut self, now: Timestamp, plans: Vec<Plan>) -> Result<(), ReplicaError> {
+    pub(super) fn do_all(&mut self, now: Timestamp, plans: Vec<Plan>) -> Result<(), ReplicaError> {
         if !plans.is_empty() {
             self.changed(now);
         }
@@ -204,7 +219,7 @@ impl<S: Store> Replica<S> {
 
     /// Says how far this device holds the logs that somebody waits to hear of: stopped ones, and those that bear a
     /// cancellation of another's credit.
-    fn say_what_is_seen(&self, shop: ShopId, acts_for: &BTreeSet<Holder>, plans: &mut Vec<Plan>) {
+    fn say_what_is_seen(&mut self, shop: ShopId, acts_for: &BTreeSet<Holder>, now: Timestamp, plans: &mut Vec<Plan>) {
         let me = self.holder();
         let closings = self.fold.book.closings();
         let mut seen: BTreeMap<Holder, bool> = BTreeMap::new();
@@ -223,6 +238,11 @@ impl<S: Store> Replica<S> {
                 }
             }
         }
+        if self.steward.recording.remove(&shop) {
+            for of in self.to_record(shop) {
+                seen.entry(of).or_insert(false);
+            }
+        }
         let held = |of: &Holder, scope| {
             self.logs.head(&LogId { scope, device: of.device, incarnation: of.incarnation }).number
         };
@@ -230,9 +250,13 @@ impl<S: Store> Replica<S> {
             .into_iter()
             .map(|(of, stop)| {
                 let (number, registry) = (held(&of, Scope::Shop(shop)), held(&of, Scope::Registry));
-                Seen { of, number, registry, stop }
+                Seen { of, number, registry, stop, ahead: self.ahead_of(shop, &of, now) }
             })
             .collect();
+        for one in &all {
+            let log = LogId { scope: Scope::Shop(shop), device: one.of.device, incarnation: one.of.incarnation };
+            self.doubts.remove(&log);
+        }
         for seen in all.chunks(SEEN_MAX) {
             plans.push(Plan::Shop { shop, operation: Operation::Sight { by: me, seen: seen.to_vec() } });
         }
@@ -260,7 +284,9 @@ impl<S: Store> Replica<S> {
             };
             let others = active.iter().filter(|(device, _)| **device != self.device());
             let all_know = others.into_iter().all(|(_, holders)| holders.iter().any(knows));
-            if all_know || self.has_waited(&credit, now) {
+            // A return is for good: a stamp that nobody can explain must not bring it about before a person had time to look.
+            let is_explained = cancellations.iter().any(|place| !self.is_doubted(shop, place));
+            if all_know && is_explained || self.has_waited(&credit, now) {
                 due.push(credit);
             }
         }
@@ -322,7 +348,7 @@ impl<S: Store> Replica<S> {
     /// device of another shop, which only imported, hands over all it holds.
     fn even_out(&mut self, now: Timestamp) -> Result<(), ReplicaError> {
         let Some((own_shop, ..)) = self.own_standing() else { return Ok(()) };
-        if self.sessions.is_empty() || now < Timestamp::YEAR_2020 {
+        if self.sessions.is_empty() {
             return Ok(());
         }
         let shops: Vec<ShopId> = self.fold.book.shops().keys().copied().collect();

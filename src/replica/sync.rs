@@ -49,7 +49,8 @@ impl<S: Store> Replica<S> {
     }
 
     pub(super) fn is_current(&self, peer: &DeviceKey, certificate: &Certificate, now: Timestamp) -> bool {
-        !self.fold.registry.is_revoked(peer) && certificate.expires_at.is_none_or(|end| now < end)
+        !self.fold.registry.is_revoked(peer)
+            && certificate.expires_at.is_none_or(|end| now < end || !self.may_expire_by(now))
     }
 
     /// Whether entries of a scope pass between this device and that one: both must be allowed to read it.
@@ -247,25 +248,6 @@ impl<S: Store> Replica<S> {
             self.send(peer, &Message::Refused(Answered::Stranger));
             self.ban(peer, "its certificate was revoked");
         }
-    }
-
-    /// How many own entries no other device is known to hold.
-    pub(super) fn pending_count(&self) -> u64 {
-        let own = self.logs.held().iter().filter(|(log, _)| {
-            log.device == self.device() || Some(log.device) == self.authority_log().map(|log| log.device)
-        });
-        own.map(|(log, held)| {
-            let confirmed = self.seen.values().filter_map(|seen| seen.numbers.get(log)).max();
-            held.head.number.saturating_sub(confirmed.copied().unwrap_or(0))
-        })
-        .sum()
-    }
-
-    /// How many devices, this one included, hold all of these entries.
-    pub(super) fn seen_by(&self, entries: &[(LogId, u64)]) -> u32 {
-        let holds =
-            |seen: &&Seen| entries.iter().all(|(log, number)| seen.numbers.get(log).is_some_and(|held| held >= number));
-        1 + self.seen.values().filter(holds).count() as u32
     }
 
     /// Whether anything is being fetched.

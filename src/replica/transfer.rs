@@ -5,15 +5,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::log::{ChainedEntry, LogId, Signature, SuffixError, check_suffix};
-use crate::model::{DeviceKey, Scope, Timestamp};
+use crate::model::{DeviceKey, EXPLAINED_MS, Origin, Scope, Timestamp};
 use crate::replica::conduct::Misconduct;
 use crate::replica::fold::{Entries, EntryRef};
 use crate::replica::{Replica, ReplicaError};
 use crate::store::Store;
 use crate::wire::{ANSWER_BYTES_MAX, Message, Packed, WANT_ENTRIES_MAX, WANTS_MAX, WITHOUT_EFFECT_MAX, Want, decode};
 
-/// How far ahead of this device's clock a stamp may be and still pull its hybrid clock (`domain`, rule 6).
-const BELIEVED_AHEAD_MS: i64 = 5 * 60_000;
 /// Requests under way with one device: one being answered while the one before is stored.
 const OUTSTANDING_MAX: u32 = 2;
 
@@ -195,10 +193,14 @@ impl<S: Store> Replica<S> {
         for entry in entries {
             let at = EntryRef { log: index, number: entry.number };
             self.fold.take(&self.logs, at, log, &entry.body)?;
-            if let Ok(body) = &entry.body
-                && body.stamp.time() <= now.plus_ms(BELIEVED_AHEAD_MS)
-            {
+            let Ok(body) = &entry.body else { continue };
+            if body.stamp.time() <= now.plus_ms(EXPLAINED_MS) {
                 self.clock = self.clock.max(body.stamp);
+            } else if log.device != self.device() {
+                // It pulls no clock forward; that it is ahead is recorded once all that came with it is here.
+                let (device, incarnation, number, wall) = (log.device, log.incarnation, entry.number, body.wall);
+                let origin = Origin { stamp: body.stamp, device, incarnation, number, wall };
+                self.doubts.entry(*log).or_default().insert(entry.number, origin);
             }
         }
         if members != self.fold.registry.members().len() + self.fold.registry.revoked().len() {

@@ -111,7 +111,11 @@ pub struct CreditView {
     pub notes: Option<String>,
     pub payments: Vec<PaymentView>,
     pub updated_at: String,
+    /// How many devices hold all of its changes, this one included, as far as is known.
     pub seen_by: u32,
+    /// Which devices, by name.
+    #[serde(default)]
+    pub seen_by_devices: Vec<String>,
     pub conflicts: Vec<String>,
     /// Whether it has no effect: its granter's share did not cover it, or its granter was closed before it.
     #[serde(default)]
@@ -315,12 +319,33 @@ pub struct BalanceView {
 #[expect(missing_docs, reason = "the fields are the interface's, which defines them")]
 pub struct AccountView {
     pub available: String,
+    /// What it is at least, whatever the devices have spent that are not in step now: `available` less what those may
+    /// spend. A device that was closed and does more is not counted.
+    #[serde(default)]
+    pub at_least: String,
+    /// What it is at most as far as is known: `available`. What nobody here has heard of besides (a capture, a credit
+    /// called off) can only add to it.
+    #[serde(default)]
+    pub at_most: String,
+    /// Of the shop's devices that are not in step now, the one that was not heard of for longest; absent if all are.
+    #[serde(default)]
+    pub oldest_heard: Option<HeardView>,
     pub this_device: String,
     pub initial: String,
     pub captures: String,
     pub credits: String,
     pub withdrawals: String,
     pub deposits: String,
+}
+
+/// A device that is not in step, and when it was last heard of.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "node", derive(schemars::JsonSchema))]
+pub struct HeardView {
+    /// Its name.
+    pub device: String,
+    /// When it was last in contact or wrote the newest of what is held of it, whoever brought that; absent if never.
+    pub at: Option<String>,
 }
 
 /// A movement of a SIM.
@@ -429,7 +454,7 @@ pub struct ShareView {
     pub share: String,
     pub this_device: bool,
     pub connected: bool,
-    /// When it was last in contact, as far as this device knows.
+    /// When it was last in contact, or wrote the newest of what is held of it.
     pub last_seen: Option<String>,
     /// Whether it was closed, and its successor has not taken this over yet.
     pub closed: bool,

@@ -1,5 +1,7 @@
 //! The messages and their codec.
 
+use std::fmt;
+
 use minicbor::bytes::{ByteArray, ByteVec};
 use minicbor::{Decode, Encode};
 use thiserror::Error;
@@ -103,10 +105,21 @@ pub enum Message {
         /// Its credentials.
         credentials: Box<Credentials>,
         /// The key that opens the network's gossip.
-        gossip_key: [u8; 32],
+        gossip_key: GossipKey,
     },
     /// The speaker will not; the connection ends.
     Refused(Answered),
+}
+
+/// The key that opens a network's gossip: a secret, never printed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct GossipKey(pub [u8; 32]);
+
+/// Without the secret, so that a message may be logged whole.
+impl fmt::Debug for GossipKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("GossipKey(..)")
+    }
 }
 
 /// Why a speaker will not.
@@ -396,7 +409,7 @@ pub fn encode(message: &Message) -> Vec<u8> {
         Message::Ask { shop, sim, amount } => Wire::Ask(shop.0, sim.to_string(), amount.to_string()),
         Message::Given { shop, sim, amount } => Wire::Given(shop.0, sim.to_string(), amount.to_string()),
         Message::Join { invitation, proof, name } => Wire::Join((*invitation).into(), (*proof).into(), name.clone()),
-        Message::Joined { credentials, gossip_key } => Wire::Joined(to_wire(credentials), (*gossip_key).into()),
+        Message::Joined { credentials, gossip_key } => Wire::Joined(to_wire(credentials), gossip_key.0.into()),
         Message::Refused(answer) => {
             let code = ANSWERS.iter().position(|known| known == answer).unwrap_or(ANSWERS.len() - 1);
             Wire::Refused(code as u8)
@@ -481,7 +494,7 @@ pub fn decode(bytes: &[u8]) -> Result<Message, WireError> {
             Message::Join { invitation: invitation.into(), proof: proof.into(), name }
         }
         Wire::Joined(credentials, gossip_key) => {
-            Message::Joined { credentials: from_wire(credentials), gossip_key: gossip_key.into() }
+            Message::Joined { credentials: from_wire(credentials), gossip_key: GossipKey(gossip_key.into()) }
         }
         Wire::Refused(code) => Message::Refused(ANSWERS.get(usize::from(code)).copied().ok_or(WireError::Malformed)?),
     };

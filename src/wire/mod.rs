@@ -21,7 +21,7 @@ mod limits;
 mod message;
 
 pub use limits::*;
-pub use message::{Answered, Message, Packed, Position, ScopeDigest, Want, WireError, decode, encode};
+pub use message::{Answered, GossipKey, Message, Packed, Position, ScopeDigest, Want, WireError, decode, encode};
 
 /// The version of this protocol. Others are told so and left.
 pub const PROTOCOL: u32 = 1;

@@ -116,3 +116,50 @@ fn a_conflict_is_seen_told_and_dealt_with() {
     assert_eq!((exported.code, exported.stdout.lines().count()), (Some(0), 2), "{exported:?}");
     assert!(exported.stdout.contains(&id) && exported.stdout.contains(why), "{exported:?}");
 }
+
+/// A library that shifts the clock of the program it is loaded into.
+fn clock_shim(shop: &Shop) -> Result<String, String> {
+    let library = shop.beside("clock.so").to_str().expect("Unicode").to_owned();
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/shims/clock.c");
+    crate::disks::tool(&["cc", "-shared", "-fPIC", "-O1", "-o", &library, source]).map(|_| library)
+}
+
+#[test]
+fn a_phone_that_woke_up_in_2017_works_and_its_times_are_mended_when_it_meets_the_office() {
+    let mut office = Shop::found("siege", "Horloges", 1);
+    let library = match clock_shim(&office) {
+        Ok(library) => library,
+        Err(reason) => return println!("skipped: no shim can be compiled here ({reason})"),
+    };
+    office.ok(&["sim", "add", SIM, "--operator", "Airtel", "--initial-usd", "500.00"]);
+    let grant = ["credit", "grant", "--reference", "C-1", "--amount", "100", "--currency", "USD", "--to", "Amani"];
+    office.ok(&[&grant[..], &["--sim", SIM]].concat());
+    office.start(&[]);
+    let mut phone = Shop::join("telephone", &office, 1);
+    phone.start(&[]);
+    eventually("the credit comes", || phone.credit("C-1"));
+    assert!(phone.stop().success() && office.stop().success());
+    // 9 years of 365 days, in seconds.
+    let in_2017 = [("LD_PRELOAD", library.as_str()), ("UCASH_CLOCK_SHIFT", "-283824000")];
+    let paid = phone.run_in(&["credit", "pay", "C-1", "--amount", "60", "--json"], &in_2017);
+    assert_eq!(paid.code, Some(0), "{paid:?}");
+    let year = |at: &Value| at.as_str().expect("a time")[..4].to_owned();
+    let now = year(&office.ok(&["credit", "show", "C-1"])["granted_at"]);
+    assert_ne!(year(&phone.ok(&["credit", "show", "C-1"])["payments"][0]["at"]), now);
+    office.ok(&["credit", "pay", "C-1", "--amount", "10"]);
+
+    office.start(&[]);
+    let environment = in_2017.map(|(name, value)| (name, value.to_owned()));
+    phone.start_in(&["--peer", &office.address()], &environment);
+    eventually("they meet", || same(office.credit("C-1")?["paid"].clone(), json!("70.00")));
+    eventually("both hold the same", || same(office.digest(), phone.digest()));
+    let credit = office.ok(&["credit", "show", "C-1"]);
+    for payment in credit["payments"].as_array().expect("payments") {
+        assert_eq!(year(&payment["at"]), now, "{credit}");
+    }
+    // Neither lists anything: nobody's stamp is left unexplained.
+    for shop in [&office, &phone] {
+        assert_eq!(shop.ok(&["conflicts", "list"])["items"], json!([]));
+    }
+    assert!(phone.stop().success() && office.stop().success());
+}

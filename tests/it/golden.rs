@@ -12,7 +12,7 @@ use ucash::membership::{Certificate, Credentials, Invitation, ReadScope, Role, S
 use ucash::model::{
     CreditId, DeviceKey, DocumentId, Hlc, Incarnation, Month, NetworkId, Operation, Scope, ShopId, Timestamp,
 };
-use ucash::wire::{Answered, Message, Packed, Position, ScopeDigest, Want, decode, encode};
+use ucash::wire::{Answered, GossipKey, Message, Packed, Position, ScopeDigest, Want, decode, encode};
 
 use crate::samples::{NOW, Paper, credit_document, every_operation, grant, month_document, payment, sim, usd};
 
@@ -467,7 +467,7 @@ fn messages() {
         ),
         (
             "joined",
-            Message::Joined { credentials: Box::new(with_issuer), gossip_key: [8; 32] },
+            Message::Joined { credentials: Box::new(with_issuer), gossip_key: GossipKey([8; 32]) },
             "820b82835820fd1724385aa0c75b64fb78cd602fa1d991fdebf76b13c58ed702eac835e9f61842010241035820080808\
             0808080808080808080808080808080808080808080808080808080808",
         ),

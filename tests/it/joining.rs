@@ -175,7 +175,7 @@ fn a_joiner_believes_only_what_leads_to_it() {
         panic!("joined")
     };
     let joined = |credentials| encode(&Message::Joined { credentials: Box::new(credentials), gossip_key });
-    assert_eq!(one.answer(&joined((*credentials).clone())), Ok(Some(((*credentials).clone(), gossip_key))));
+    assert_eq!(one.answer(&joined((*credentials).clone())), Ok(Some(((*credentials).clone(), gossip_key.0))));
     let other = net.office.registry().credentials(&device(COUNTER)).expect("certified");
     assert_eq!(one.answer(&joined(other)), Err(JoinError::Unbelievable), "another device's certificate");
     let mut foreign = (*credentials).clone();

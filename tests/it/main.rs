@@ -12,6 +12,7 @@ mod backups;
 #[cfg(feature = "node")]
 mod bad_input;
 mod boot;
+mod clocks;
 mod closings;
 #[cfg(feature = "node")]
 mod conflicts;
@@ -72,6 +73,7 @@ mod net;
 #[cfg(feature = "node")]
 mod net_addresses;
 mod net_cuts;
+mod net_doors;
 mod net_hostile;
 #[cfg(feature = "node")]
 mod net_moves;
@@ -90,14 +92,18 @@ mod restart;
 mod rows;
 mod rules;
 mod samples;
+#[cfg(feature = "node")]
+mod scenarios;
 mod seats;
 #[cfg(feature = "node")]
 mod secrets;
+mod seen;
 mod set_aside;
 #[cfg(feature = "node")]
 mod settings;
 mod share_faces;
 mod shares;
+mod shrinking;
 mod store_conformance;
 #[cfg(feature = "node")]
 mod store_sled;

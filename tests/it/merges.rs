@@ -454,7 +454,10 @@ fn computed(desk: &mut Desk, currency: Currency) -> i128 {
 /// The SIM's accounts, without what each device may spend of it.
 fn shown_to_all(desk: &mut Desk) -> BTreeMap<Currency, AccountView> {
     let mut accounts = desk.accounts(SIM);
-    accounts.values_mut().for_each(|account| account.this_device.clear());
+    for account in accounts.values_mut() {
+        // What the device itself holds, and whom it has not heard of.
+        (account.this_device, account.at_least, account.oldest_heard) = (String::new(), String::new(), None);
+    }
     accounts
 }
 

@@ -4,7 +4,7 @@
 //! test fails, the logs of its nodes are printed; whatever was started is killed.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
@@ -90,6 +90,22 @@ pub fn ucash(words: &[&str]) -> Ran {
 pub fn ucash_in(words: &[&str], environment: &[(&str, &str)]) -> Ran {
     let mut command = program(words);
     command.envs(environment.iter().copied());
+    ended(command, words)
+}
+
+/// Runs the program to its end with that on its standard input.
+#[track_caller]
+pub fn ucash_told(words: &[&str], input: &str) -> Ran {
+    // From a file: a program that reads no further leaves nobody writing into a pipe.
+    let mut file = tempfile::tempfile().expect("a file");
+    file.write_all(input.as_bytes()).and_then(|()| file.rewind()).expect("written");
+    let mut command = program(words);
+    command.stdin(file);
+    ended(command, words)
+}
+
+#[track_caller]
+fn ended(mut command: Command, words: &[&str]) -> Ran {
     let mut child = command.spawn().expect("the program starts");
     let stdout = read_all(child.stdout.take().expect("piped"));
     let stderr = read_all(child.stderr.take().expect("piped"));

@@ -39,7 +39,7 @@ fn in_every_order(act: impl Fn(&mut Desk, [usize; 3])) -> CreditView {
         let (mut desk, seats) = three();
         act(&mut desk, seats);
         order.into_iter().for_each(|(left, right)| desk.meet(left, right));
-        let shown = seats.map(|seat| CreditView { seen_by: 0, ..desk.credit(seat, "A1") });
+        let shown = seats.map(|seat| CreditView { seen_by: 0, seen_by_devices: Vec::new(), ..desk.credit(seat, "A1") });
         if shown[0].status != CreditStatus::Cancelled {
             assert!(shown.iter().all(|credit| *credit == shown[0]), "three meetings tell all: {shown:#?}");
             desk.assert_one_state();
@@ -49,7 +49,12 @@ fn in_every_order(act: impl Fn(&mut Desk, [usize; 3])) -> CreditView {
         desk.assert_one_state();
         for seat in seats {
             // When a cancelled amount came back depends on who met whom.
-            seen.push(CreditView { seen_by: 0, updated_at: String::new(), ..desk.credit(seat, "A1") });
+            seen.push(CreditView {
+                seen_by: 0,
+                seen_by_devices: Vec::new(),
+                updated_at: String::new(),
+                ..desk.credit(seat, "A1")
+            });
         }
     }
     assert!(seen.iter().all(|credit| *credit == seen[0]), "the order of meeting decides: {seen:#?}");

@@ -5,9 +5,9 @@
 use proptest::prelude::*;
 use ucash::document::{Actor, DocumentState, Fault, Malformed, ParsedChange, Placement, parse};
 use ucash::model::{
-    Beneficiary, BeneficiaryKind, Capture, CaptureState, Closing, CreditId, Deposit, DeviceKey, DocumentId, Edit, Gift,
-    Grant, Hlc, Holder, Incarnation, Month, Movement, MovementId, MovementKind, Operation, Operator, Origin, PaymentId,
-    PaymentMade, PaymentMode, Reference, Seen, ShopId, SimNumber, Timestamp, Withdrawal,
+    Beneficiary, BeneficiaryKind, Capture, CaptureState, Closing, Correction, CreditId, Deposit, DeviceKey, DocumentId,
+    Edit, Gift, Grant, Hlc, Holder, Incarnation, Month, Movement, MovementId, MovementKind, Operation, Operator,
+    Origin, PaymentId, PaymentMade, PaymentMode, Reference, Seen, ShopId, SimNumber, Timestamp, Withdrawal,
 };
 use ucash::money::{Amount, Currency};
 
@@ -67,8 +67,8 @@ fn closing(insisted: bool) -> Closing {
     Closing { shop: ShopId(5), of: holder(1), end: 41, registry_end: 3, successor: holder(2), insisted }
 }
 
-fn sight() -> Operation {
-    let seen = |seed, stop| Seen { of: holder(seed), number: 41, registry: 3, stop };
+fn sight(ahead: Option<u64>) -> Operation {
+    let seen = |seed, stop| Seen { of: holder(seed), number: 41, registry: 3, stop, ahead };
     Operation::Sight { by: holder(2), seen: vec![seen(1, true), seen(3, false)] }
 }
 
@@ -141,7 +141,13 @@ pub fn every_operation() -> Vec<(DocumentId, Vec<Operation>, Operation)> {
         registry(Operation::Close(closing(false))),
         registry(Operation::Close(closing(true))),
         registry(Operation::MoveSim { sim: sim(), from: ShopId(5), to: ShopId(7) }),
-        (DocumentId::Shop(ShopId(5)), Vec::new(), sight()),
+        (DocumentId::Shop(ShopId(5)), Vec::new(), sight(None)),
+        (DocumentId::Shop(ShopId(5)), Vec::new(), sight(Some(40))),
+        (
+            DocumentId::Shop(ShopId(5)),
+            Vec::new(),
+            Operation::CorrectClock { by: holder(2), correction: Correction { from: 3, to: 9, add_ms: -40_000 } },
+        ),
         (DocumentId::Shop(ShopId(5)), Vec::new(), Operation::TakeOver { by: holder(2), of: holder(1), end: 41 }),
         on_sim(Vec::new(), Operation::Move(movement(1, MovementKind::Moved(usd("7.50"))))),
         on_sim(Vec::new(), Operation::Move(movement(1, gift()))),

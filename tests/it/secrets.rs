@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use serde_json::{Value, json};
+use ucash::wire::{GossipKey, Message};
 
+use crate::forge::{AUTHORITY, OFFICE, device, found};
 use crate::process::{Shop, eventually};
 
 const SIM: &str = "+243970000001";
@@ -33,6 +35,18 @@ fn keys_of(shop: &Shop, secrets: &mut BTreeMap<String, String>) {
         if let Some(key) = kept[name].as_str() {
             written(name, key, secrets);
         }
+    }
+}
+
+#[test]
+fn a_message_that_carries_the_gossip_key_is_printed_without_it() {
+    let office = found(OFFICE, AUTHORITY);
+    let credentials = office.registry().credentials(&device(OFFICE)).expect("certified");
+    let joined = Message::Joined { credentials: Box::new(credentials), gossip_key: GossipKey([0xab; 32]) };
+    for printed in [format!("{joined:?}"), format!("{joined:#?}")] {
+        let closed_up: String = printed.to_lowercase().split_whitespace().collect();
+        assert!(!closed_up.contains("171,171") && !closed_up.contains("abab"), "{printed}");
+        assert!(printed.contains("GossipKey(..)"), "{printed}");
     }
 }
 

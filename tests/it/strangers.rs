@@ -4,7 +4,7 @@ use ucash::log::{Head, LogId, digest_of, root_of};
 use ucash::membership::{Certificate, Credentials, ReadScope, Role};
 use ucash::model::{Incarnation, NetworkId, Scope, ShopId, Timestamp};
 use ucash::replica::{Change, Command, Input, Output};
-use ucash::wire::{Answered, Message, PROTOCOL, Packed, Position, ScopeDigest, Want, decode, encode};
+use ucash::wire::{Answered, GossipKey, Message, PROTOCOL, Packed, Position, ScopeDigest, Want, decode, encode};
 
 use crate::forge::{
     AUTHORITY, COUNTER, FORGER, Forger, Net, Node, OFFICE, SOUTH, admit, device, done, found, gossip, grant_command,
@@ -103,7 +103,7 @@ fn whatever_a_stranger_says_first_it_gets_nothing() {
     };
     let of_office = office.registry().credentials(&device(OFFICE)).expect("certified");
     let expired = Certificate { expires_at: Some(NOW), ..certificate(AUTHORITY, STRANGER) };
-    let joined = Message::Joined { credentials: Box::new(of_office.clone()), gossip_key: [1; 32] };
+    let joined = Message::Joined { credentials: Box::new(of_office.clone()), gossip_key: GossipKey([1; 32]) };
     let positions = |answer| Message::Positions {
         scopes: vec![Scope::Registry, shop],
         positions: vec![Position { log: office_log, head }],

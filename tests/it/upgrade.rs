@@ -119,7 +119,13 @@ fn the_first_format_opens_shows_what_it_showed_and_goes_on() {
     let shop = Shop::empty("archives");
     unpack(include_bytes!("../fixtures/format-1.zst"), shop.directory());
     let expected: Value = serde_json::from_str(include_str!("../fixtures/format-1.json")).expect("JSON");
-    assert_eq!(shown(&shop), expected);
+    let mut found = shown(&shop);
+    // What later versions tell besides.
+    for account in found["balance"].as_object_mut().expect("by currency").values_mut() {
+        let account = account.as_object_mut().expect("an account");
+        ["at_least", "at_most", "oldest_heard"].iter().for_each(|name| drop(account.remove(*name)));
+    }
+    assert_eq!(found, expected);
     shop.assert_sound();
     // It is the same device in the same life: it holds its share, and goes on.
     let granted = shop.ok(&[

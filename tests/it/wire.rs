@@ -7,8 +7,8 @@ use ucash::membership::Credentials;
 use ucash::model::{DeviceKey, Incarnation, NetworkId, Scope, ShopId, SimNumber, Timestamp};
 use ucash::money::{Amount, Currency};
 use ucash::wire::{
-    Answered, FRAME_BYTES_MAX, Message, NAME_BYTES_MAX, POSITIONS_MAX, Packed, Position, SCOPES_MAX, ScopeDigest,
-    UNPACKED_BYTES_MAX, WANT_ENTRIES_MAX, WANTS_MAX, Want, WireError, decode, encode,
+    Answered, FRAME_BYTES_MAX, GossipKey, Message, NAME_BYTES_MAX, POSITIONS_MAX, Packed, Position, SCOPES_MAX,
+    ScopeDigest, UNPACKED_BYTES_MAX, WANT_ENTRIES_MAX, WANTS_MAX, Want, WireError, decode, encode,
 };
 
 fn scope() -> impl Strategy<Value = Scope> {
@@ -101,7 +101,7 @@ fn message() -> impl Strategy<Value = Message> {
             name
         }),
         (credentials(), any::<[u8; 32]>())
-            .prop_map(|(credentials, gossip_key)| Message::Joined { credentials, gossip_key }),
+            .prop_map(|(credentials, key)| Message::Joined { credentials, gossip_key: GossipKey(key) }),
         proptest::sample::select(answers.to_vec()).prop_map(Message::Refused),
     ]
 }

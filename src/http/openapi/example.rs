@@ -67,10 +67,9 @@ fn text(schema: &Value, name: &str) -> Value {
         return json!(format!("{prefix}aeaqcaibaeaqcaib"));
     }
     let text = match name {
-        "amount" | "paid" | "remaining" | "overpaid" | "available" | "this_device" | "initial" | "captures"
-        | "credits" | "withdrawals" | "deposits" | "share" | "granted" | "waiting" | "overdue" | "cash" | "fee" => {
-            "125.50"
-        }
+        "amount" | "paid" | "remaining" | "overpaid" | "available" | "at_least" | "at_most" | "this_device"
+        | "initial" | "captures" | "credits" | "withdrawals" | "deposits" | "share" | "granted" | "waiting"
+        | "overdue" | "cash" | "fee" => "125.50",
         "recovery_rate" => "0.8125",
         "sim" => "+243970000001",
         "operator" => "Airtel",

@@ -37,10 +37,22 @@ pub struct Words {
     pub granted: Option<String>,
     pub last: BTreeMap<usize, Vec<Option<String>>>,
     pub doubtful: BTreeSet<Option<String>>,
+    pub said: Vec<Said>,
+}
+
+/// A word, when it was truly said, and by how much the clock of who said it was ahead then, in milliseconds.
+#[derive(Clone, Debug)]
+pub struct Said {
+    pub word: Option<String>,
+    pub device: usize,
+    pub at: i64,
+    pub ahead: i64,
 }
 
 impl Words {
-    fn say(&mut self, device: usize, word: Option<String>) {
+    fn say(&mut self, device: usize, word: Option<String>, moment: Option<(i64, i64)>) {
+        let (at, ahead) = moment.unwrap_or_default();
+        self.said.push(Said { word: word.clone(), device, at, ahead });
         let said = self.granted == word || self.last.values().flatten().any(|known| *known == word);
         let words = self.last.entry(device).or_default();
         if !said {
@@ -169,6 +181,12 @@ pub struct Books {
     insisted: BTreeSet<ShopId>,
     /// SIMs that moved to another shop, or may have.
     moved: BTreeSet<String>,
+    /// The true time, and by how much the clock is ahead of the device whose answer is being taken, where it is known.
+    pub moment: Option<(i64, i64)>,
+    /// By how much each device's clock may be off at most, where it is known.
+    pub clock_errors: Vec<i64>,
+    /// Longer than the whole run, in milliseconds.
+    pub run_ms: i64,
 }
 
 impl Books {
@@ -341,7 +359,7 @@ impl Books {
     pub fn edited(&mut self, id: &CreditId, device: usize, edits: &[Edit]) {
         for (field, word) in last_words(edits) {
             if let Some(words) = self.credits.get_mut(id).and_then(|credit| credit.words.get_mut(&field)) {
-                words.say(device, word);
+                words.say(device, word, self.moment);
             }
         }
     }

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::lab::auditor::asks::{Ask, Asks, bears, names};
-use crate::lab::auditor::books::{Books, Kind, Standing, last_words, not_looked_at, shown_word};
+use crate::lab::auditor::books::{Books, Kind, Said, Standing, Words, last_words, not_looked_at, shown_word};
 use crate::lab::auditor::seen::{Glimpse, Proof};
 use crate::lab::auditor::sums::{
     accounts_add_up, credits_add_up, nothing_overdrawn_when_healed, shares_add_up, statistics_add_up,
@@ -94,6 +94,7 @@ invariants! {
     "I2" Healed credits_add_up, "what is paid, remains and is overpaid of each credit";
     "I6" Healed statuses_follow, "a status follows from sums and cancellations, alike everywhere";
     "I6" Healed words_were_said, "an edited field shows the last word of one who edited it";
+    "I6" Healed clocks_decide_nothing, "of edits made apart the later stands, whatever a clock shows that is years off";
     "I2" Healed accounts_add_up, "what each SIM holds, and of what it is made";
     "I4" Healed shares_add_up, "shares, gifts on their way and amounts coming back make the balance";
     "I2" Healed statistics_add_up, "the sums of each shop";
@@ -479,6 +480,42 @@ fn words_were_said(evidence: &Evidence<'_>) -> Found {
     }
     Ok(())
 }
+
+/// I6: where all clocks are within bounds, the last word by a true clock stands; where one device's is further ahead than
+/// the run is long, nothing that it said before stands against a later word of another.
+fn clocks_decide_nothing(evidence: &Evidence<'_>) -> Found {
+    let errors = &evidence.books.clock_errors;
+    let wrong: Vec<usize> = (0..errors.len()).filter(|device| errors[*device] > BOUNDED_MS).collect();
+    let within = errors.iter().copied().filter(|error| *error <= BOUNDED_MS).max().unwrap_or(0);
+    if errors.is_empty() || wrong.len() > 1 {
+        return Ok(());
+    }
+    for shown in evidence.shown {
+        for view in &shown.credits {
+            let Some(kept) = evidence.books.credits.get(&view.id) else { continue };
+            for (field, Words { said, doubtful, .. }) in &kept.words {
+                let word = shown_word(view, *field);
+                let said_once = |one: &Said| said.iter().filter(|other| other.word == one.word).count() == 1;
+                // What says nothing new is not written.
+                let is_plain = doubtful.is_empty() && said.iter().all(said_once);
+                let Some(stands) = said.iter().find(|one| one.word == word).filter(|_| is_plain) else { continue };
+                let last = said.iter().filter(|one| !wrong.contains(&one.device)).max_by_key(|one| one.at);
+                let Some(last) = last.filter(|_| !evidence.books.is_shaken(kept.shop)) else { continue };
+                let is_bound = !wrong.contains(&stands.device) || stands.ahead > evidence.books.run_ms;
+                must(!is_bound || last.at - stands.at <= 2 * within + ANSWERED_MS, || {
+                    let Said { word: later, at, .. } = last;
+                    format!("{field:?} of {} is {word:?}, said at {}, and not {later:?} of {at}", view.id, stands.at)
+                })?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A clock is within bounds up to here: what others explain, less what they may be off themselves.
+const BOUNDED_MS: i64 = 2 * 60_000;
+/// Within this an edit is answered after it was stamped: a sync takes seconds.
+const ANSWERED_MS: i64 = 60_000;
 
 /// I5, "all healed replicas byte-equal (state root hash)": those that read all agree on all, and those that read a shop
 /// on that shop.

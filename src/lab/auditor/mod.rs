@@ -120,6 +120,18 @@ impl Auditor {
         self
     }
 
+    /// By how much each device's clock may be off at most, and more than the run takes, in milliseconds: what a wrong
+    /// one may not decide is asked for only where that is known.
+    pub fn knows_clocks(&mut self, errors: Vec<i64>, run_ms: i64) {
+        self.books.clock_errors = errors;
+        self.books.run_ms = run_ms;
+    }
+
+    /// The true time in milliseconds, and by how much the clock of the device is ahead that is about to answer.
+    pub fn moment(&mut self, at: i64, ahead: i64) {
+        self.books.moment = Some((at, ahead));
+    }
+
     /// A device was asked something.
     pub fn asked(&mut self, device: usize, ticket: u64, command: &Command, key: Option<&str>) {
         self.asks.put(device, ticket, command, key);
@@ -239,6 +251,8 @@ impl Auditor {
         // Those that hold the same compare equal below: it is enough that the first and the last prove it in full.
         let last = replicas.len().saturating_sub(1);
         let read = |(place, (device, replica)): (usize, &mut (usize, &mut Replica<S>))| {
+            // All at one moment, also those who make up for a clock that is wrong.
+            let now = now.plus_ms(replica.clock_correction_ms().saturating_neg());
             Shown::of(*device, replica, &shops, honest, place == 0 || place == last, now)
         };
         let shown: Result<Vec<Shown>, String> = replicas.iter_mut().enumerate().map(read).collect();

@@ -4,6 +4,7 @@
 //! beyond this (relaying, name lookup, hole punching) is not used.
 
 use std::io;
+use std::sync::Arc;
 
 use libp2p::allow_block_list::{self, BlockedPeers};
 use libp2p::connection_limits::{self, ConnectionLimits};
@@ -18,14 +19,16 @@ use libp2p::swarm::behaviour::{FromSwarm, NewListenAddr};
 use libp2p::{Multiaddr, PeerId, Swarm, SwarmBuilder, identify, mdns, noise, quic, tcp, yamux};
 use tracing::warn;
 
+use super::counters::Counters;
 use super::error::NetError;
 use super::frames;
-use super::handshakes;
+use super::handshakes::Doors;
 use super::limits::{
-    GOSSIP_BYTES_MAX, GOSSIP_QUEUE_MAX, HANDSHAKE_MAX, HEARTBEAT, IDLE_CONNECTION, INCOMING_MAX, MDNS_QUERY_INTERVAL,
-    PENDING_MAX, PER_PEER_MAX, QUIC_CONNECTION_BYTES_MAX, QUIC_STREAM_BYTES_MAX, QUIC_STREAMS_MAX, SILENCE_MAX,
+    GOSSIP_BYTES_MAX, GOSSIP_QUEUE_MAX, HANDSHAKE_MAX, HEARTBEAT, IDLE_CONNECTION, MDNS_QUERY_INTERVAL,
+    PENDING_DIALS_MAX, PER_PEER_MAX, QUIC_CONNECTION_BYTES_MAX, QUIC_STREAM_BYTES_MAX, QUIC_STREAMS_MAX, SILENCE_MAX,
     STREAMS_NEGOTIATING_MAX, YAMUX_STREAMS_MAX,
 };
+use super::places;
 
 /// What identify says we speak.
 const PROTOCOL_VERSION: &str = "/ucash/1";
@@ -34,8 +37,9 @@ const PROTOCOL_VERSION: &str = "/ucash/1";
 #[derive(NetworkBehaviour)]
 pub(super) struct Behaviour {
     pub(super) limits: connection_limits::Behaviour,
-    pub(super) handshakes: handshakes::Behaviour,
     pub(super) blocked: allow_block_list::Behaviour<BlockedPeers>,
+    /// After those that refuse, so that nobody is let go for a caller that is refused.
+    pub(super) places: places::Behaviour,
     pub(super) frames: frames::Behaviour,
     pub(super) gossip: gossipsub::Behaviour,
     pub(super) identify: identify::Behaviour,
@@ -43,7 +47,11 @@ pub(super) struct Behaviour {
 }
 
 /// Builds the swarm of a device. mDNS that cannot start (no multicast here) is left out with a warning.
-pub(super) fn build_swarm(keypair: Keypair, with_mdns: bool) -> Result<Swarm<Behaviour>, NetError> {
+pub(super) fn build_swarm(
+    keypair: Keypair,
+    with_mdns: bool,
+    counters: &Arc<Counters>,
+) -> Result<Swarm<Behaviour>, NetError> {
     let setup = |reason: String| NetError::Setup { reason };
     let gossip = gossip().map_err(setup)?;
     let peer = keypair.public().to_peer_id();
@@ -51,10 +59,9 @@ pub(super) fn build_swarm(keypair: Keypair, with_mdns: bool) -> Result<Swarm<Beh
         .with_agent_version(concat!("ucash/", env!("CARGO_PKG_VERSION")).into())
         .with_push_listen_addr_updates(true)
         .with_cache_size(0);
+    // Those who call us are bounded by `handshakes` and `places`, which make room where this would refuse.
     let limits = ConnectionLimits::default()
-        .with_max_pending_incoming(Some(PENDING_MAX))
-        .with_max_pending_outgoing(Some(PENDING_MAX))
-        .with_max_established_incoming(Some(INCOMING_MAX))
+        .with_max_pending_outgoing(Some(PENDING_DIALS_MAX))
         .with_max_established_per_peer(Some(PER_PEER_MAX));
     let mdns = if with_mdns {
         new_mdns(peer, &[]).inspect_err(|error| warn!(%error, "mDNS cannot start, going on without it")).ok()
@@ -63,8 +70,8 @@ pub(super) fn build_swarm(keypair: Keypair, with_mdns: bool) -> Result<Swarm<Beh
     };
     let behaviour = Behaviour {
         limits: connection_limits::Behaviour::new(limits),
-        handshakes: handshakes::Behaviour::default(),
         blocked: allow_block_list::Behaviour::default(),
+        places: places::Behaviour::new(Arc::clone(counters)),
         frames: frames::Behaviour::default(),
         gossip,
         identify: identify::Behaviour::new(identify),
@@ -77,10 +84,7 @@ pub(super) fn build_swarm(keypair: Keypair, with_mdns: bool) -> Result<Swarm<Beh
     };
     let builder = SwarmBuilder::with_existing_identity(keypair)
         .with_tokio()
-        .with_tcp(tcp::Config::default().nodelay(true), noise::Config::new, muxer)
-        .map_err(|error| setup(error.to_string()))?
-        .with_quic_config(bounded_quic)
-        .with_other_transport(move |keypair| in_memory(keypair, muxer()))
+        .with_other_transport(|keypair| every_way(keypair, &muxer, Arc::clone(counters)))
         .map_err(|error| setup(error.to_string()))?
         .with_behaviour(|_| behaviour)
         // The behaviour exists already, so this step has no way to fail.
@@ -108,6 +112,25 @@ fn bounded_quic(mut config: quic::Config) -> quic::Config {
 
 /// What the builder of the swarm takes as an error of a transport.
 type SetupError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Everything that connects devices, behind one door for those who call.
+fn every_way(
+    keypair: &Keypair,
+    muxer: &impl Fn() -> yamux::Config,
+    counters: Arc<Counters>,
+) -> Result<Doors<(PeerId, StreamMuxerBox)>, SetupError> {
+    let noise = noise::Config::new(keypair)?;
+    let tcp = tcp::tokio::Transport::new(tcp::Config::default().nodelay(true))
+        .upgrade(Version::V1Lazy)
+        .authenticate(noise)
+        .multiplex(muxer())
+        .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)));
+    let quic = quic::tokio::Transport::new(bounded_quic(quic::Config::new(keypair)))
+        .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)));
+    let any = tcp.or_transport(quic).map(|either, _| either.into_inner());
+    let any = any.or_transport(in_memory(keypair, muxer())?).map(|either, _| either.into_inner());
+    Ok(Doors::new(any.boxed(), counters))
+}
 
 /// `/memory/<number>`: connections within this process, for tests and measurements with many nodes. No other process
 /// can use it, and no address of it that a peer tells is dialled (`keys::is_dialable`).

@@ -13,6 +13,14 @@ pub struct NetCounters {
     pub peers_silent: u64,
     /// Sessions ended because a peer opened streams without end.
     pub streams_flooded: u64,
+    /// Handshakes let go for another caller.
+    pub handshakes_let_go: u64,
+    /// Connections of strangers let go for another caller.
+    pub strangers_let_go: u64,
+    /// Second connections closed with a device that dialled us as we dialled it.
+    pub crossed: u64,
+    /// Gossip dropped because the peer that passed it on sent too much of it.
+    pub gossip_flooded: u64,
     /// Gossip dropped because the consumer was slow.
     pub gossip_dropped: u64,
     /// Addresses of devices that mDNS told of.
@@ -30,6 +38,10 @@ pub(super) struct Counters {
     pub(super) outboxes_full: Counter,
     pub(super) peers_silent: Counter,
     pub(super) streams_flooded: Counter,
+    pub(super) handshakes_let_go: Counter,
+    pub(super) strangers_let_go: Counter,
+    pub(super) crossed: Counter,
+    pub(super) gossip_flooded: Counter,
     pub(super) gossip_dropped: Counter,
     pub(super) finds: Counter,
     pub(super) dials: Counter,
@@ -57,6 +69,10 @@ impl Counters {
             outboxes_full: self.outboxes_full.get(),
             peers_silent: self.peers_silent.get(),
             streams_flooded: self.streams_flooded.get(),
+            handshakes_let_go: self.handshakes_let_go.get(),
+            strangers_let_go: self.strangers_let_go.get(),
+            crossed: self.crossed.get(),
+            gossip_flooded: self.gossip_flooded.get(),
             gossip_dropped: self.gossip_dropped.get(),
             finds: self.finds.get(),
             dials: self.dials.get(),

@@ -2,6 +2,7 @@
 
 use std::net::{Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use std::sync::Arc;
+use std::time::Duration;
 
 use libp2p::core::transport::ListenerId;
 use libp2p::identity::Keypair;
@@ -109,8 +110,25 @@ impl NetHandle {
         drop(self.stop.take());
         // A loop that panicked has stopped as well.
         let _ = self.task.await;
+        // QUIC lets its socket go a little after it was told to: a node that is started again at once would be refused.
+        let told: Vec<Multiaddr> = self.listening.borrow().in_order();
+        for address in
+            told.iter().map(|address| address.iter().filter(|part| !matches!(part, Protocol::P2p(_))).collect())
+        {
+            let until = tokio::time::Instant::now() + FREED_WAIT;
+            while matches!(place(&address), Some(Place::Quic(_)))
+                && try_bind(&address).is_err()
+                && tokio::time::Instant::now() < until
+            {
+                tokio::time::sleep(FREED_LOOK).await;
+            }
+        }
     }
 }
+
+/// How long a stopped network waits for its ports to be free, and how often it looks.
+const FREED_WAIT: Duration = Duration::from_secs(3);
+const FREED_LOOK: Duration = Duration::from_millis(5);
 
 /// Starts a network on the current tokio runtime. Its events go to `events`; while that channel is full the
 /// network waits, and its peers with it.
@@ -130,7 +148,8 @@ pub fn spawn(config: NetConfig, events: mpsc::Sender<NetEvent>) -> Result<NetHan
     let device = device_of(&peer).ok_or(NetError::SecretKey)?;
     // All are tried before the first is taken, since `[::]` and `0.0.0.0` would stand in each other's way here.
     config.listen.iter().try_for_each(try_bind)?;
-    let mut swarm = build_swarm(keypair, config.mdns)?;
+    let counters = Arc::new(Counters::default());
+    let mut swarm = build_swarm(keypair, config.mdns, &counters)?;
     let mut listeners = Vec::new();
     for address in &config.listen {
         let listener = swarm.listen_on(address.clone()).map_err(|error| NetError::Listen {
@@ -153,7 +172,6 @@ pub fn spawn(config: NetConfig, events: mpsc::Sender<NetEvent>) -> Result<NetHan
     let (commands, commands_taken) = mpsc::channel(COMMANDS_PENDING_MAX);
     let (listening_told, listening) = watch::channel(Listening { waiting: waiting.len(), ..Listening::default() });
     let (stop, stopped) = oneshot::channel();
-    let counters = Arc::new(Counters::default());
     let network = Network::new(
         config,
         swarm,

@@ -3,7 +3,9 @@
 //! A peer id is the identity multihash of the key's protobuf form, so both directions are exact. Nothing here
 //! accepts a key of another kind.
 
-use std::net::IpAddr;
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv6Addr};
 
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId, identity};
@@ -77,6 +79,25 @@ pub(super) fn host_of(address: &Multiaddr) -> Option<IpAddr> {
     }
 }
 
+/// Whose place a caller takes: its host, or of an IPv6 address the /64 that any one host commands. One within this
+/// process takes nobody's.
+pub(super) fn neighbourhood_of(address: &Multiaddr) -> Option<IpAddr> {
+    host_of(address).map(|host| match host {
+        IpAddr::V4(_) => host,
+        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64).into(),
+    })
+}
+
+/// Who has to go for another: of the host that holds most places the one that came first; of two such hosts, of the one
+/// that came first. Handed in by age.
+pub(super) fn busiest<T: Copy + Ord>(callers: impl Iterator<Item = (T, Option<IpAddr>)>) -> Option<T> {
+    let mut hosts: BTreeMap<Option<IpAddr>, (usize, Reverse<T>)> = BTreeMap::new();
+    for (caller, host) in callers {
+        hosts.entry(host).or_insert((0, Reverse(caller))).0 += 1;
+    }
+    hosts.into_values().max().map(|(_, Reverse(oldest))| oldest)
+}
+
 /// Whether an address means this machine only.
 pub(super) fn is_loopback(address: &Multiaddr) -> bool {
     match address.iter().next() {
@@ -102,6 +123,24 @@ mod tests {
     fn other_kinds_are_refused() {
         // A random peer id is an identity hash of arbitrary bytes, and no key.
         assert_eq!(device_of(&PeerId::random()), None);
+    }
+
+    #[test]
+    fn the_busiest_neighbourhood_gives_its_oldest_and_among_equals_the_oldest_goes() {
+        let at = |text: &str| neighbourhood_of(&text.parse().expect("a well-formed address"));
+        let callers = [
+            at("/ip4/10.0.0.9/tcp/1"),
+            at("/ip6/2001:db8:1:2::1/tcp/1"),
+            at("/ip6/::ffff:10.0.0.9/udp/7/quic-v1"),
+            at("/ip6/2001:db8:1:2:ffff::9/tcp/1"),
+            at("/ip6/2001:db8:1:2::7/udp/7/quic-v1"),
+            at("/ip6/2001:db8:1:3::1/tcp/1"),
+        ];
+        assert_eq!(busiest(callers.into_iter().enumerate()), Some(1), "three of one /64");
+        assert_eq!(busiest(callers[..4].iter().copied().enumerate()), Some(0), "two and two");
+        assert_eq!(busiest(callers[4..].iter().copied().enumerate()), Some(0), "one and one");
+        assert_eq!(busiest(std::iter::empty::<(u8, _)>()), None);
+        assert_eq!(at("/memory/7"), None);
     }
 
     #[test]

@@ -66,6 +66,20 @@ pub const GOSSIP_BYTES_MAX: usize = 64 << 10;
 /// Gossip messages waiting for one slow connection before further ones are dropped: 4 MiB at most.
 pub(super) const GOSSIP_QUEUE_MAX: usize = 64;
 
+/// Gossip that one peer may pass on in a second, in tokens. Fifty devices that write thrice a second each, all heard
+/// through one peer, make 150 messages; unsealing as many as this costs a phone some hundredths of a core.
+pub(super) const GOSSIP_PER_SECOND: u64 = 256;
+
+/// The same at one instant: fifty devices that come back from a power cut and tell twenty things each.
+pub(super) const GOSSIP_BURST: u64 = 1024;
+
+/// A message costs one token, and one more for each of these many bytes: a write is told in less.
+pub(super) const GOSSIP_TOKEN_BYTES: usize = 1024;
+
+/// Peers whose gossip is counted at one time: all that [`INCOMING_MAX`] allows, those we dialled, and some that left a
+/// moment ago. A peer is forgotten when it could burst again, after four seconds.
+pub(super) const GOSSIP_PEERS_MAX: usize = 512;
+
 /// Gossip is dropped while this many events wait for the consumer. The comparison of logs repairs it.
 pub(super) const GOSSIP_PENDING_MAX: usize = 64;
 
@@ -78,17 +92,27 @@ pub(super) const COMMANDS_PENDING_MAX: usize = 1024;
 /// Reports of stream tasks waiting for the network loop; a task waits when it is full.
 pub(super) const REPORTS_PENDING_MAX: usize = 256;
 
-/// Connections that others opened to us. A relay of a region has some tens of shops.
-pub(super) const INCOMING_MAX: u32 = 128;
+/// Connections that others opened to us. A relay of a region has some tens of shops. When all are taken, a stranger is
+/// let go for a trusted device.
+pub(super) const INCOMING_MAX: usize = 128;
+
+/// Those of them that strangers may hold: the rest is kept for devices that we trust. As many joiners at one time have
+/// never been seen; beyond, the oldest of the host that has most is let go.
+pub(super) const STRANGERS_MAX: usize = 64;
+
+/// A stranger that has said nothing for this long is let go: whoever has a reason to call sends a greeting of some
+/// hundred bytes at once, and a 2G link answers within some seconds.
+pub(super) const STRANGER_WAIT: Duration = Duration::from_secs(10);
 
 /// Connections with one peer: two that crossed, and two of a peer that lost its old ones without our noticing.
 pub(super) const PER_PEER_MAX: u32 = 4;
 
-/// Handshakes at one time, in each direction: each costs a key agreement.
-pub(super) const PENDING_MAX: u32 = 64;
+/// Handshakes at one time, in each direction: each costs a key agreement. Of those that others began the oldest of the
+/// host that has most is let go for one more.
+pub(super) const PENDING_MAX: usize = 64;
 
-/// Handshakes of one host that called us: one shop's router stands for ten devices, and no host takes the places of all.
-pub(super) const PENDING_PER_HOST_MAX: usize = 16;
+/// The same of those that we begin, as libp2p counts them.
+pub(super) const PENDING_DIALS_MAX: u32 = 64;
 
 /// A connection that carries no stream is closed after this long. Ours carry one always.
 pub(super) const IDLE_CONNECTION: Duration = Duration::from_secs(60);

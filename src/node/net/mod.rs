@@ -18,6 +18,7 @@
 //! Read on in `network` (the loop), `sessions` (what it does about connections), `streams` (frames), `dialing`.
 
 mod address_book;
+mod allowance;
 mod bans;
 mod behaviour;
 mod counters;
@@ -29,6 +30,7 @@ mod handshakes;
 mod keys;
 pub mod limits;
 mod network;
+mod places;
 mod session;
 mod sessions;
 mod streams;

@@ -17,6 +17,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tracing::{debug, info, warn};
 
 use super::address_book::{AddressBook, BookWriter};
+use super::allowance::Allowance;
 use super::bans::Bans;
 use super::behaviour::Behaviour;
 use super::counters::Counters;
@@ -52,13 +53,14 @@ pub(super) struct Network {
     pub(super) next_session: u64,
     pub(super) dialing: Dialing,
     pub(super) bans: Bans,
-    book: AddressBook,
+    pub(super) book: AddressBook,
     book_writer: Option<BookWriter>,
     /// In the order given.
     pub(super) listeners: Vec<ListenerId>,
     pub(super) listeners_waiting: Vec<ListenerId>,
     pub(super) listening: watch::Sender<Listening>,
     topic: Option<IdentTopic>,
+    pub(super) allowance: Allowance,
     pub(super) counters: Arc<Counters>,
 }
 
@@ -96,8 +98,10 @@ impl Network {
             listeners_waiting,
             listening,
             topic: None,
+            allowance: Allowance::default(),
             counters,
         };
+        network.keep_places();
         let now = instant();
         network.add_targets(Origin::Configured, config.peers);
         for (device, addresses) in network.book.peers() {
@@ -282,7 +286,14 @@ impl Network {
         {
             writer.write(self.book.to_json());
         }
+        self.keep_places();
         self.dialing.add(Origin::Trusted, Some(device), &addresses, instant());
+    }
+
+    /// Has places kept for whoever is in the address book, which bounds how many these are.
+    fn keep_places(&mut self) {
+        let trusted = self.book.peers().filter_map(|(device, _)| peer_of(device)).collect();
+        self.swarm.behaviour_mut().places.trust(trusted);
     }
 
     /// Whether the peer was trusted, in this run or an earlier one.

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::Multiaddr;
+use super::limits::{HANDSHAKE_MAX, STRANGER_WAIT, STREAM_WAIT};
 use super::streams::{Outbox, OutboxReader, ReadEnd, WriteEnd, outbox};
 use crate::model::DeviceKey;
 
@@ -19,7 +20,25 @@ pub(super) enum Outbound {
     /// Asked for on this connection; the queue waits.
     Opening { connection: ConnectionId, queue: OutboxReader },
     /// The writer has the queue.
-    Running { task: JoinHandle<()> },
+    Running { connection: ConnectionId, task: JoinHandle<()> },
+}
+
+impl Outbound {
+    /// The connection on which it is.
+    pub(super) fn connection(&self) -> ConnectionId {
+        match self {
+            Outbound::Opening { connection, .. } | Outbound::Running { connection, .. } => *connection,
+        }
+    }
+}
+
+/// One connection.
+#[derive(Clone)]
+pub(super) struct Link {
+    /// The other end's address.
+    pub(super) address: Multiaddr,
+    /// Whether we dialled.
+    pub(super) is_ours: bool,
 }
 
 /// The state between `Connected` and `Disconnected`.
@@ -27,8 +46,8 @@ pub(super) struct Session {
     pub(super) peer: PeerId,
     /// Tells this session from earlier ones with the same peer, in reports that come late.
     pub(super) number: u64,
-    /// Its live connections, with the other end's address.
-    pub(super) connections: BTreeMap<ConnectionId, Multiaddr>,
+    /// Its live connections.
+    pub(super) connections: BTreeMap<ConnectionId, Link>,
     pub(super) outbox: Outbox,
     /// `None` only while it changes hands.
     pub(super) outbound: Option<Outbound>,
@@ -37,6 +56,8 @@ pub(super) struct Session {
     pub(super) inbound_streams: u32,
     /// How often the outbound stream was opened again.
     pub(super) reopens: u32,
+    /// When it began.
+    pub(super) began: Instant,
     /// Since when there has been no inbound stream.
     pub(super) without_reader_since: Instant,
     /// Becomes true when `Connected` has been handed over.
@@ -51,29 +72,49 @@ pub(super) struct Session {
 
 impl Session {
     /// A session whose outbound stream is being opened on its first connection.
-    pub(super) fn new(
-        peer: PeerId,
-        number: u64,
-        connection: ConnectionId,
-        address: Multiaddr,
-        now: Instant,
-    ) -> Session {
+    pub(super) fn new(peer: PeerId, number: u64, connection: ConnectionId, link: Link, now: Instant) -> Session {
         let (outbox, queue) = outbox();
         Session {
             peer,
             number,
-            connections: BTreeMap::from([(connection, address)]),
+            connections: BTreeMap::from([(connection, link)]),
             outbox,
             outbound: Some(Outbound::Opening { connection, queue }),
             reader: None,
             inbound_streams: 0,
             reopens: 0,
+            began: now,
             without_reader_since: now,
             announced: watch::Sender::new(false),
             delivered: Arc::new(AtomicBool::new(false)),
             dialled: None,
             identified: Vec::new(),
         }
+    }
+
+    /// The connections that are one too many since both devices dialled at the same instant, seen from the one that came
+    /// last. Both devices know which: those that the device of the higher key dialled.
+    ///
+    /// One that the peer dialled may instead come from a peer that lost the others without our noticing, and would then
+    /// be the only one that lives: so it counts only while the session is young and nothing has been heard.
+    pub(super) fn crossed(&self, last: ConnectionId, ours_stay: bool, now: Instant) -> Vec<ConnectionId> {
+        let is_young = now.saturating_duration_since(self.began) <= HANDSHAKE_MAX;
+        let is_crossing = self.connections.get(&last).is_some_and(|last| {
+            self.connections.values().any(|other| other.is_ours != last.is_ours)
+                && is_young
+                && (last.is_ours || !self.has_delivered())
+        });
+        let too_many = self.connections.iter().filter(|(_, link)| is_crossing && link.is_ours != ours_stay);
+        too_many.map(|(connection, _)| *connection).collect()
+    }
+
+    /// Whether the session is of no use: the peer has had no stream towards us for too long, or is a stranger that has
+    /// never said anything.
+    pub(super) fn is_useless(&self, is_trusted: bool, now: Instant) -> bool {
+        let has_waited = |since, wait| now.saturating_duration_since(since) > wait;
+        let has_no_stream = self.reader.is_none() && has_waited(self.without_reader_since, STREAM_WAIT);
+        let says_nothing = !is_trusted && !self.has_delivered() && has_waited(self.began, STRANGER_WAIT);
+        has_no_stream || says_nothing
     }
 
     /// Whether the peer took part at all: it opened a stream. One that refuses us never does.
@@ -93,7 +134,7 @@ impl Session {
 
     /// Ends both tasks. When this returns, no frame of this session is passed up any more.
     pub(super) async fn end(self) {
-        if let Some(Outbound::Running { task }) = self.outbound {
+        if let Some(Outbound::Running { task, .. }) = self.outbound {
             task.abort();
         }
         if let Some(reader) = self.reader {
@@ -119,4 +160,66 @@ pub(super) struct Report {
 pub(super) enum Ended {
     Writer { queue: OutboxReader, end: WriteEnd },
     Reader { stream: u32, end: ReadEnd },
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::node::clock::instant;
+
+    const SOON: Duration = Duration::from_millis(1);
+
+    fn link(is_ours: bool) -> Link {
+        Link { address: "/ip4/10.0.0.1/tcp/1".parse().expect("an address"), is_ours }
+    }
+
+    fn connection(number: usize) -> ConnectionId {
+        ConnectionId::new_unchecked(number)
+    }
+
+    /// A session whose first connection we dialled, or the peer.
+    fn session(is_ours: bool, now: Instant) -> Session {
+        Session::new(PeerId::random(), 1, connection(1), link(is_ours), now)
+    }
+
+    #[test]
+    fn a_stranger_that_says_nothing_is_let_go_and_nobody_else() {
+        let now = instant();
+        let session = session(false, now);
+        assert!(!session.is_useless(false, now + STRANGER_WAIT), "it may still speak");
+        assert!(session.is_useless(false, now + STRANGER_WAIT + SOON));
+        assert!(!session.is_useless(true, now + STRANGER_WAIT + SOON), "a device that we trust may be slow");
+        assert!(session.is_useless(true, now + STREAM_WAIT + SOON), "but it opens a stream");
+        session.delivered.store(true, Ordering::Relaxed);
+        assert!(!session.is_useless(false, now + STRANGER_WAIT + SOON), "it spoke");
+    }
+
+    #[test]
+    fn both_devices_close_the_same_of_two_connections_that_crossed() {
+        let now = instant();
+        for ours_stay in [false, true] {
+            for first_is_ours in [false, true] {
+                let mut session = session(first_is_ours, now);
+                assert_eq!(session.crossed(connection(1), ours_stay, now), [], "there is but one");
+                session.connections.insert(connection(2), link(!first_is_ours));
+                let closed = connection(if first_is_ours == ours_stay { 2 } else { 1 });
+                assert_eq!(session.crossed(connection(2), ours_stay, now), [closed]);
+                assert_eq!(session.crossed(connection(2), ours_stay, now + HANDSHAKE_MAX + SOON), []);
+            }
+        }
+    }
+
+    #[test]
+    fn a_peer_that_calls_again_has_perhaps_lost_what_it_had() {
+        let now = instant();
+        let mut one = session(true, now);
+        one.delivered.store(true, Ordering::Relaxed);
+        one.connections.insert(connection(2), link(false));
+        assert_eq!(one.crossed(connection(2), true, now), [], "the only one that surely lives");
+        let mut again = session(false, now);
+        again.connections.insert(connection(2), link(false));
+        assert_eq!(again.crossed(connection(2), true, now), [], "the peer dialled both");
+    }
 }

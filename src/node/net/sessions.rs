@@ -4,6 +4,8 @@
 //! | --- | --- |
 //! | first connection of a peer | session begins, outbound stream asked for |
 //! | further connections | kept; the streams stay where they are |
+//! | both dialled at the same instant | the connections that the higher key dialled are closed |
+//! | the connection of our stream is lost, another is there | the session begins anew on that one |
 //! | last connection closed, ban, full outbox, oversize frame, silence | session ends |
 //! | our stream dies before a frame was written | opened again, a few times |
 //! | our stream dies later | session ends: frames may be missing, and the order is promised |
@@ -19,15 +21,15 @@ use libp2p::swarm::{ConnectionId, Stream};
 use tracing::{debug, info, warn};
 
 use super::keys::{device_of, split_peer};
-use super::limits::{STREAM_REOPENS_MAX, STREAM_WAIT, STREAMS_INBOUND_MAX};
+use super::limits::{STREAM_REOPENS_MAX, STREAMS_INBOUND_MAX};
 use super::network::{Network, Pending, jitter};
-use super::session::{Ended, Outbound, Report, Session, stop_reader};
+use super::session::{Ended, Link, Outbound, Report, Session, stop_reader};
 use super::streams::{Delivery, ReadEnd, read_frames, write_frames};
-use super::{DeviceKey, Multiaddr, NetEvent, frames};
+use super::{DeviceKey, NetEvent, frames};
 use crate::node::clock::instant;
 
 impl Network {
-    pub(super) fn handle_connected(&mut self, peer: PeerId, connection: ConnectionId, endpoint: ConnectedPoint) {
+    pub(super) async fn handle_connected(&mut self, peer: PeerId, connection: ConnectionId, endpoint: ConnectedPoint) {
         let now = instant();
         let Some(device) = device_of(&peer) else {
             warn!(%peer, "a peer without an Ed25519 key");
@@ -39,23 +41,23 @@ impl Network {
         let (address, _) = split_peer(endpoint.get_remote_address().clone());
         if let Some(session) = self.sessions.get_mut(&device) {
             debug!(%device, "one more connection");
-            session.connections.insert(connection, address.clone());
+            session.connections.insert(connection, Link { address: address.clone(), is_ours: outbound });
+            let too_many = session.crossed(connection, self.own < device, now);
+            if !too_many.is_empty() {
+                debug!(%device, outbound, "we dialled each other, closing one connection");
+                self.counters.crossed.add();
+                self.part_with(device, &too_many).await;
+            }
         } else {
-            self.begin_session(device, peer, connection, address.clone(), outbound);
+            self.begin_session(device, peer, connection, Link { address: address.clone(), is_ours: outbound });
         }
         if outbound && let Some(session) = self.sessions.get_mut(&device) {
             session.dialled.get_or_insert(address);
         }
     }
 
-    fn begin_session(
-        &mut self,
-        device: DeviceKey,
-        peer: PeerId,
-        connection: ConnectionId,
-        address: Multiaddr,
-        outbound: bool,
-    ) {
+    fn begin_session(&mut self, device: DeviceKey, peer: PeerId, connection: ConnectionId, link: Link) {
+        let Link { address, is_ours: outbound } = link.clone();
         if self.is_trusted(&device) {
             info!(peer = %device, %address, outbound, "connected");
         } else {
@@ -63,11 +65,47 @@ impl Network {
         }
         let number = self.next_session;
         self.next_session += 1;
-        let session = Session::new(peer, number, connection, address.clone(), instant());
+        let session = Session::new(peer, number, connection, link, instant());
         self.sessions.insert(device, session);
         self.swarm.behaviour_mut().frames.open(peer, connection);
         let event = NetEvent::Connected { peer: device, address, outbound };
         self.pending.push_back(Pending { event, announces: Some((device, number)) });
+    }
+
+    /// Closes these connections of a session, which has others, or has lost them; a stream of ours that was on one of
+    /// them goes to another.
+    async fn part_with(&mut self, device: DeviceKey, gone: &[ConnectionId]) {
+        let Some(session) = self.sessions.get_mut(&device) else { return };
+        for connection in gone {
+            session.connections.remove(connection);
+            self.swarm.close_connection(*connection);
+        }
+        let Some((other, link)) = session.connections.last_key_value().map(|(other, link)| (*other, link.clone()))
+        else {
+            self.end_session(device).await;
+            return;
+        };
+        match &mut session.outbound {
+            Some(outbound) if !gone.contains(&outbound.connection()) => {}
+            // Nothing was written: the next connection will do.
+            Some(Outbound::Opening { connection: opening, .. }) => {
+                *opening = other;
+                self.swarm.behaviour_mut().frames.open(session.peer, other);
+            }
+            // Frames may be missing.
+            Some(Outbound::Running { .. }) | None => {
+                let (peer, left) = (session.peer, session.connections.clone());
+                let (streams_before, dialled) = (session.inbound_streams, session.dialled.clone());
+                self.end_session(device).await;
+                self.begin_session(device, peer, other, link);
+                if let Some(session) = self.sessions.get_mut(&device) {
+                    session.connections = left;
+                    // A peer that does this without end is stopped by the same count.
+                    session.inbound_streams = streams_before;
+                    session.dialled = dialled;
+                }
+            }
+        }
     }
 
     /// Ends a session. Its connections, if there are any left, are no longer looked at; closing them is the
@@ -94,21 +132,9 @@ impl Network {
 
     pub(super) async fn handle_closed(&mut self, peer: PeerId, connection: ConnectionId) {
         let Some(device) = device_of(&peer) else { return };
-        let Some(session) = self.sessions.get_mut(&device) else { return };
-        if session.connections.remove(&connection).is_none() {
-            return;
-        }
-        let Some(other) = session.connections.keys().next().copied() else {
-            self.end_session(device).await;
-            return;
-        };
-        // The stream was being opened on the lost connection: nothing was written, the next one will do. A writer
-        // that runs notices the loss itself and reports it.
-        if let Some(Outbound::Opening { connection: opening, .. }) = &mut session.outbound
-            && *opening == connection
-        {
-            *opening = other;
-            self.swarm.behaviour_mut().frames.open(peer, other);
+        let Some(session) = self.sessions.get(&device) else { return };
+        if session.connections.contains_key(&connection) {
+            self.part_with(device, &[connection]).await;
         }
     }
 
@@ -142,7 +168,7 @@ impl Network {
                         let _ = reports.send(Report { device, session: number, ended }).await;
                     }
                 });
-                session.outbound = Some(Outbound::Running { task });
+                session.outbound = Some(Outbound::Running { connection, task });
             }
             // One that was asked for twice, or by an earlier session: dropping it closes it.
             unconcerned => session.outbound = unconcerned,
@@ -152,7 +178,7 @@ impl Network {
     async fn handle_inbound(&mut self, peer: PeerId, connection: ConnectionId, stream: Stream) {
         let Some(device) = device_of(&peer) else { return };
         let Some(session) = self.sessions.get_mut(&device) else { return };
-        let Some(address) = session.connections.get(&connection).cloned() else { return };
+        let Some(link) = session.connections.get(&connection).cloned() else { return };
         if session.inbound_streams >= STREAMS_INBOUND_MAX {
             warn!(peer = %device, "the peer opens streams without end, closing the connection");
             self.counters.streams_flooded.add();
@@ -170,7 +196,7 @@ impl Network {
                 self.swarm.close_connection(other);
             }
             self.end_session(device).await;
-            self.begin_session(device, peer, connection, address, false);
+            self.begin_session(device, peer, connection, link);
             // A peer that does this without end is stopped by the same count.
             if let Some(session) = self.sessions.get_mut(&device) {
                 session.inbound_streams = streams_before;
@@ -202,7 +228,12 @@ impl Network {
             Ended::Writer { queue, end } => {
                 debug!(peer = %device, error = %end.error, wrote = end.wrote, "the outbound stream died");
                 if end.wrote {
-                    self.disconnect(device).await;
+                    let on = session.outbound.as_ref().map(Outbound::connection);
+                    let is_last = session.connections.keys().all(|other| Some(*other) == on);
+                    match on {
+                        Some(connection) if !is_last => self.part_with(device, &[connection]).await,
+                        _ => self.disconnect(device).await,
+                    }
                 } else {
                     self.reopen(device, queue).await;
                 }
@@ -242,15 +273,18 @@ impl Network {
         }
     }
 
-    /// Ends sessions in which the peer has no stream towards us for too long.
+    /// Ends sessions in which the peer has no stream towards us for too long, and those of strangers that say nothing.
     pub(super) async fn end_useless_sessions(&mut self, now: Instant) {
-        let useless = |session: &Session| {
-            session.reader.is_none() && now.saturating_duration_since(session.without_reader_since) > STREAM_WAIT
-        };
-        let devices: Vec<_> =
-            self.sessions.iter().filter(|(_, session)| useless(session)).map(|(device, _)| *device).collect();
+        let book = &self.book;
+        let useless = |device: &DeviceKey, session: &Session| session.is_useless(book.contains(device), now);
+        let devices: Vec<_> = self
+            .sessions
+            .iter()
+            .filter(|(device, session)| useless(device, session))
+            .map(|(device, _)| *device)
+            .collect();
         for device in devices {
-            debug!(peer = %device, "the peer opened no stream, closing the connection");
+            debug!(peer = %device, "the peer said nothing, closing the connection");
             self.counters.peers_silent.add();
             self.disconnect(device).await;
         }

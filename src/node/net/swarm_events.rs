@@ -19,7 +19,7 @@ impl Network {
     pub(super) async fn handle_swarm(&mut self, event: SwarmEvent<BehaviourEvent>) {
         match event {
             SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
-                self.handle_connected(peer_id, connection_id, endpoint);
+                self.handle_connected(peer_id, connection_id, endpoint).await;
             }
             SwarmEvent::ConnectionClosed { peer_id, connection_id, cause, .. } => {
                 debug!(peer = %peer_id, ?cause, "connection closed");
@@ -81,8 +81,10 @@ impl Network {
     fn handle_gossip(&mut self, event: gossipsub::Event) {
         let gossipsub::Event::Message { propagation_source, message_id, message } = event else { return };
         let Some(from) = device_of(&propagation_source) else { return };
-        if self.pending.len() >= GOSSIP_PENDING_MAX {
-            self.counters.gossip_dropped.add();
+        let is_too_much = !self.allowance.take(from, message.data.len(), instant());
+        if is_too_much || self.pending.len() >= GOSSIP_PENDING_MAX {
+            let counter = if is_too_much { &self.counters.gossip_flooded } else { &self.counters.gossip_dropped };
+            counter.add();
             let gossip = &mut self.swarm.behaviour_mut().gossip;
             gossip.report_message_validation_result(&message_id, &propagation_source, MessageAcceptance::Ignore);
             return;
@@ -95,7 +97,7 @@ impl Network {
         let identify::Event::Received { peer_id, info, .. } = event else { return };
         let Some(device) = device_of(&peer_id) else { return };
         let Some(session) = self.sessions.get_mut(&device) else { return };
-        let is_local = session.connections.values().any(is_loopback);
+        let is_local = session.connections.values().any(|link| is_loopback(&link.address));
         // Another machine's loopback address is ours: we would dial ourselves.
         let announced = info.listen_addrs.into_iter().map(|address| split_peer(address).0);
         let useful = announced.filter(|address| is_dialable(address) && (is_local || !is_loopback(address)));

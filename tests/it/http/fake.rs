@@ -345,7 +345,7 @@ fn credit(shop: u32) -> Value {
         "amount": "125.50", "paid": "0.00", "remaining": "125.50", "overpaid": "0.00", "shop_id": shop,
         "sim": SIM_1, "beneficiary": {"name": "A", "phone": null, "address": null, "kind": "autre", "shop_id": null},
         "agent": null, "device": "pc", "granted_at": "2026-09-01T00:00:00.000Z", "due_at": null, "paid_at": null,
-        "cancelled_at": null, "notes": null, "payments": [], "updated_at": "2026-09-01T00:00:00.000Z", "seen_by": 1,
+        "cancelled_at": null, "notes": null, "payments": [], "updated_at": "2026-09-01T00:00:00.000Z", "seen_by": 1, "seen_by_devices": ["pc"],
         "conflicts": []})
 }
 
@@ -373,7 +373,10 @@ fn shares(number: &str) -> Value {
 }
 
 fn balance(number: &str, shop: u32) -> Value {
-    json!({"sim": number, "operator": "Airtel", "shop_id": shop, "balances": {}})
+    let usd = json!({"available": "100.00", "at_least": "20.00", "at_most": "100.00",
+        "oldest_heard": {"device": "phone", "at": "2026-06-03T12:05:00.000Z"}, "this_device": "20.00",
+        "initial": "100.00", "captures": "0.00", "credits": "0.00", "withdrawals": "0.00", "deposits": "0.00"});
+    json!({"sim": number, "operator": "Airtel", "shop_id": shop, "balances": {"USD": usd}})
 }
 
 fn device(shop: u32) -> Value {

@@ -88,6 +88,17 @@ async fn answers_have_the_shape_of_their_views() {
 }
 
 #[tokio::test]
+async fn a_balance_tells_its_bounds_and_who_is_silent() {
+    let node = Node::start();
+    let told = node.ask(Ask::get(&format!("/api/v1/sims/{SIM_1}/balance"))).await;
+    let account = &told.body["balances"]["USD"];
+    assert_eq!((&account["at_least"], &account["at_most"]), (&json!("20.00"), &json!("100.00")), "{told:?}");
+    assert_eq!(account["oldest_heard"], json!({"device": "phone", "at": "2026-06-03T12:05:00.000Z"}));
+    let credit = node.ask(Ask::get("/api/v1/credits/CRED-1")).await;
+    assert_eq!((&credit.body["seen_by"], &credit.body["seen_by_devices"]), (&json!(1), &json!(["pc"])));
+}
+
+#[tokio::test]
 async fn what_is_no_request_is_refused_by_field() {
     let node = Node::start();
     let shares = "share-requests";

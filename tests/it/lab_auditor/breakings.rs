@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use ucash::lab::{Broken, INVARIANTS, Shown};
 use ucash::ledger::Refusal;
-use ucash::model::{CaptureState, CreditStatus};
+use ucash::model::{CaptureState, CreditStatus, Edit};
 use ucash::money::Currency;
 use ucash::planted::{Bug, with};
 use ucash::replica::{Answer, Command, CreditView, Input, MovementView, ShareView, SharesView};
@@ -243,6 +243,25 @@ const BREAKINGS: &[(&str, Breaking)] = &[
     }),
     ("words_were_said", || doctored(|shown| credit(shown, 0, "B1").beneficiary.name = "Amani Mumbere".to_owned())),
     ("words_were_said", || doctored(|shown| credit(shown, 0, "B1").notes = None)),
+    ("clocks_decide_nothing", || {
+        // A word of a clock that is five years ahead stands against a later one.
+        with(Bug::UnexplainedDecides, || {
+            const AHEAD: i64 = 5 * 365 * 86_400_000;
+            let mut table = Table::new(&[]);
+            table.auditor.knows_clocks(vec![0, AHEAD, 0, 0], 86_400_000);
+            table.ask(0, grant("A1", "10 USD"));
+            table.meet_all();
+            table.seats[1].clock_off_ms = AHEAD;
+            for (seat, word) in [(1, "by the wrong clock"), (0, "an hour later")] {
+                let ahead = table.seats[seat].clock_off_ms;
+                table.auditor.moment(table.now.0, ahead);
+                let edits = vec![Edit::Notes(Some(word.to_owned()))];
+                table.ask(seat, Command::Edit { credit: "A1".to_owned(), edits, agent: None });
+                table.now = table.now.plus_ms(3_600_000);
+            }
+            table.healed()
+        })
+    }),
     ("accounts_add_up", || doctored(|shown| account(shown, 0).available = "869.51".to_owned())),
     ("accounts_add_up", || doctored(|shown| account(shown, 1).captures = "0.00".to_owned())),
     ("statistics_add_up", || doctored(|shown| statistics(shown, 0).granted = "110.00".to_owned())),
@@ -256,7 +275,7 @@ const BREAKINGS: &[(&str, Breaking)] = &[
             let mut table = Table::new(&["nothing_overdrawn", "no_own_share_below_zero", "shares_add_up"]);
             table.ask(0, grant("A1", "500 USD"));
             table.meet_all();
-            table.seats[1].clock_off_ms = 3_600_000;
+            table.seats[1].clock_off_ms = 240_000;
             table.ask(0, cancel("A1"));
             table.ask(0, Command::ReturnCredit { credit: "A1".to_owned() });
             table.ask(0, grant("A2", "500 USD"));

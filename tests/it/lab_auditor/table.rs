@@ -276,11 +276,19 @@ impl Table {
     }
 
     pub fn meet_all(&mut self) {
-        for _ in 0..2 {
+        // What is heard may make a device record that it was seen.
+        let mut before = Vec::new();
+        for _ in 0..10 {
             for left in 0..self.cast.devices.len().min(self.seats.len()) {
                 (left + 1..self.seats.len()).for_each(|right| self.meet(left, right, usize::MAX));
             }
+            let heads: Vec<_> = (0..self.seats.len()).map(|seat| self.replica(seat).heads()).collect();
+            if heads == before {
+                return;
+            }
+            before = heads;
         }
+        panic!("they never stop having something new to say");
     }
 
     /// The power goes and comes back: what was not synced is there as far as the disk felt like it.

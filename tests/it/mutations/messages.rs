@@ -8,7 +8,9 @@ use ucash::log::{Head, LogId};
 use ucash::membership::{Credentials, ReadScope, Role};
 use ucash::model::{DeviceKey, Incarnation, NetworkId, Scope, ShopId, Timestamp};
 use ucash::replica::{Input, Output};
-use ucash::wire::{Answered, FRAME_BYTES_MAX, Message, PROTOCOL, Packed, Position, ScopeDigest, Want, decode, encode};
+use ucash::wire::{
+    Answered, FRAME_BYTES_MAX, GossipKey, Message, PROTOCOL, Packed, Position, ScopeDigest, Want, decode, encode,
+};
 
 use super::draw::Draw;
 use super::{Tally, rounds, state_of};
@@ -106,7 +108,7 @@ fn message(draw: &mut Draw, node: &Node, credentials: &Credentials) -> (&'static
         }
         13 => {
             let (credentials, gossip_key) = (Box::new(credentials.clone()), draw.array([0; 32]));
-            ("joined", Message::Joined { credentials, gossip_key })
+            ("joined", Message::Joined { credentials, gossip_key: GossipKey(gossip_key) })
         }
         _ => {
             let answers = [Answered::Version, Answered::Stranger, Answered::InvitationUsed, Answered::Unable];

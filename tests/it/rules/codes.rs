@@ -12,8 +12,7 @@ pub enum Met {
 /// No wildcard: who adds a refusal must say here where it is tried.
 pub fn met(refusal: &Refusal) -> Met {
     match refusal {
-        Refusal::ClockBefore2020 { .. }
-        | Refusal::KeyReused
+        Refusal::KeyReused
         | Refusal::NotAllowed { .. }
         | Refusal::Field(_)
         | Refusal::Money { .. }
@@ -54,6 +53,7 @@ pub fn met(refusal: &Refusal) -> Met {
         | Refusal::NothingToClose { .. }
         | Refusal::CannotSucceed { .. } => Met::Elsewhere("in `shares` and `closings`, a row each"),
         Refusal::RowSaysMore { .. } => Met::Elsewhere("an import's row, in `keys_and_imports`"),
+        Refusal::ClockBefore2020 { .. } => Met::Elsewhere("only founding is refused, in `bad_input`"),
         Refusal::SimInactive { .. } => Met::Elsewhere("no command puts a SIM out of use yet"),
         Refusal::UnknownInvitation | Refusal::InvitationUsed | Refusal::InvitationExpired { .. } => {
             Met::Elsewhere("a joiner hears it over the wire, not by a command")
@@ -65,7 +65,7 @@ pub fn met(refusal: &Refusal) -> Met {
 }
 
 /// The codes of every refusal that is met in the tables.
-pub const CODES: [&str; 34] = [
+pub const CODES: [&str; 33] = [
     "already_reimbursed",
     "ambiguous_reference",
     "amount_negative",
@@ -75,7 +75,6 @@ pub const CODES: [&str; 34] = [
     "bad_cursor",
     "cancel_with_payments",
     "capture_not_pending",
-    "clock_before_2020",
     "credit_cancelled",
     "credit_paid",
     "idempotency_key_reused",

@@ -504,7 +504,7 @@ fn invitations_and_devices(company: &mut Company) {
 fn clocks_keys_and_cursors(company: &mut Company) {
     let now = company.counter.now();
     company.counter.set_now(Timestamp(Timestamp::YEAR_2020.0 - 1_001));
-    company.check(Counter, "in 2019", Ok(Command::Grant(request("K-1", SIM, "1"))), "clock_before_2020");
+    company.check(Counter, "in 2019", Ok(Command::Grant(request("K-0", SIM, "1"))), "ok");
     company.counter.set_now(now);
     company.check(Counter, "today", Ok(Command::Grant(request("K-1", SIM, "1"))), "ok");
 

@@ -247,6 +247,10 @@ pub(super) fn value(value: &SideValue) -> String {
         SideValue::Share(share) => format!("has a share of {share}"),
         SideValue::Sequel { count: 1, first } => format!("went on with one entry, no. {first}"),
         SideValue::Sequel { count, first } => format!("went on with {count} entries, from no. {first} on"),
+        SideValue::Stamped { count: 1, first } => format!("recorded one operation at that time (entry no. {first})"),
+        SideValue::Stamped { count, first } => {
+            format!("recorded {count} operations at those times (from entry no. {first} on)")
+        }
         SideValue::Entries { count: 1, first, reason: code } => {
             format!("wrote one entry without effect, no. {first} ({})", reason(code, Language::English))
         }

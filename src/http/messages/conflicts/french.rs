@@ -255,6 +255,12 @@ pub(super) fn value(value: &SideValue) -> String {
         SideValue::Share(share) => format!("a une part de {share}"),
         SideValue::Sequel { count: 1, first } => format!("a continué par une écriture, la n° {first}"),
         SideValue::Sequel { count, first } => format!("a continué par {count} écritures, à partir de la n° {first}"),
+        SideValue::Stamped { count: 1, first } => {
+            format!("a noté une opération à cette heure-là (écriture n° {first})")
+        }
+        SideValue::Stamped { count, first } => {
+            format!("a noté {count} opérations à ces heures-là (à partir de l'écriture n° {first})")
+        }
         SideValue::Entries { count: 1, first, reason: code } => {
             format!("a écrit une écriture sans effet, la n° {first} ({})", reason(code, Language::French))
         }

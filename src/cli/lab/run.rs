@@ -1,10 +1,8 @@
-//! `lab`: the simulated company of `crate::lab`, run from seeds; what failed, and the command that shows it again.
-//!
-//! No directory and no node are touched. Nothing on stdout depends on how fast the machine is.
+//! `lab run` from seeds: what failed, and the command that shows it again.
 
 use std::io::IsTerminal;
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,49 +10,38 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 
-use super::Context;
-use super::failure::Failure;
-use super::import::watch_interrupt;
-use super::output::{card, print_line};
-use crate::lab::{
-    DAYS_MAX, DEVICES_MAX, INVARIANTS, OPERATIONS_MAX, Outcome, Overrides, SHOPS_MAX, WORLD_INVARIANTS, run, run_traced,
-};
-
-#[derive(Debug, clap::Subcommand)]
-pub(super) enum Lab {
-    /// Simuler une compagnie entière, avec ses pannes, à partir d'une graine.
-    Run(Run),
-}
+use super::super::Context;
+use super::super::failure::Failure;
+use super::super::import::watch_interrupt;
+use super::super::output::{card, print_line};
+use super::header::Header;
+use super::scenario;
+use super::shrunk;
+use super::told::Told;
+use crate::lab::{Outcome, run, run_traced};
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Run {
+pub(in crate::cli) struct Run {
+    /// Un scénario à jouer (TOML), au lieu d'une graine.
+    #[arg(
+        value_name = "SCENARIO",
+        conflicts_with_all = ["seed", "seeds", "devices", "shops", "days", "operations", "faults", "lying_disks", "skipped"]
+    )]
+    scenario: Option<PathBuf>,
     /// La graine d'où tout découle.
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Plusieurs graines, de A à B, toutes deux comprises.
     #[arg(long, value_name = "A..B", value_parser = seeds, conflicts_with = "seed")]
     seeds: Option<RangeInclusive<u64>>,
-    /// Le nombre d'appareils.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(DEVICES_MAX)))]
-    devices: Option<u32>,
-    /// Le nombre d'agences, au plus celui des appareils.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(SHOPS_MAX)))]
-    shops: Option<u32>,
-    /// Le nombre de jours.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(DAYS_MAX)))]
-    days: Option<u32>,
-    /// Le nombre d'opérations.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=i64::from(OPERATIONS_MAX)))]
-    operations: Option<u32>,
-    /// La dureté du monde : none, light, heavy, ou de 0 à 1000.
-    #[arg(long, value_name = "HOW", value_parser = faults)]
-    faults: Option<u32>,
-    /// Des disques qui disent avoir écrit et ne l'ont pas fait : rien ne peut tenir, et cela doit se voir.
+    #[command(flatten)]
+    told: Told,
+    /// Réduire une graine qui échoue aux opérations et aux pannes qu'il lui faut.
     #[arg(long)]
-    lying_disks: bool,
-    /// Ne pas regarder cet invariant ; peut être répété.
-    #[arg(long = "skip", value_name = "INVARIANT", value_parser = invariant)]
-    skipped: Vec<String>,
+    shrink: bool,
+    /// Au plus tant d'essais pour réduire.
+    #[arg(long, value_name = "N", default_value_t = 2_000, requires = "shrink")]
+    shrink_runs: u32,
     /// Écrire dans ce fichier tout ce qui se passe, une ligne par événement ; « - » pour la sortie standard.
     #[arg(long, value_name = "FILE", conflicts_with = "seeds")]
     trace: Option<PathBuf>,
@@ -70,23 +57,6 @@ fn seeds(text: &str) -> Result<RangeInclusive<u64>, String> {
     if first > last { Err(format!("{first} > {last}")) } else { Ok(first..=last) }
 }
 
-fn faults(text: &str) -> Result<u32, String> {
-    match text {
-        "none" => Ok(0),
-        "light" => Ok(200),
-        "heavy" => Ok(1_000),
-        other => {
-            other.parse().ok().filter(|rate| *rate <= 1_000).ok_or_else(|| "none, light, heavy, 0..1000".to_owned())
-        }
-    }
-}
-
-/// The name of something that the lab holds to. A mistyped one would skip nothing, unnoticed.
-fn invariant(text: &str) -> Result<String, String> {
-    let mut known = INVARIANTS.iter().map(|invariant| invariant.name).chain(WORLD_INVARIANTS);
-    if known.any(|name| name == text) { Ok(text.to_owned()) } else { Err("no invariant has this name".to_owned()) }
-}
-
 /// All seeds together.
 #[derive(Debug, Default)]
 struct Sum {
@@ -97,18 +67,13 @@ struct Sum {
     virtual_ms: i64,
 }
 
-impl Lab {
-    pub fn run(self, context: &Context) -> Result<ExitCode, Failure> {
-        match self {
-            Lab::Run(run) => run.run(context),
-        }
-    }
-}
-
 impl Run {
-    fn run(self, context: &Context) -> Result<ExitCode, Failure> {
-        let Run { seed, seeds, devices, shops, days, operations, faults, lying_disks, skipped, trace } = self;
-        let overrides = Overrides { devices, shops, days, operations, faults, lying_disks, skipped };
+    pub fn run(self, context: &Context) -> Result<ExitCode, Failure> {
+        if let Some(path) = &self.scenario {
+            return scenario::run(context, path, self.trace.as_deref());
+        }
+        let overrides = self.told.overrides();
+        let Run { seed, seeds, trace, shrink: shrinks, shrink_runs, .. } = self;
         let seeds = seeds.unwrap_or(seed..=seed);
         let many = seeds.end() > seeds.start();
         let stopped = Arc::new(AtomicBool::new(false));
@@ -123,13 +88,17 @@ impl Run {
                 None => run(seed, &overrides),
                 Some(path) => {
                     let (outcome, lines) = run_traced(seed, &overrides);
-                    write(context, path, &lines)?;
+                    let header = Header::of_seed(seed, &overrides, outcome.trace_text());
+                    write(context, path, &header.lines(), &lines)?;
                     outcome
                 }
             };
             sum.take(&outcome);
             // Of many seeds people are told those that failed.
             bar.suspend(|| tell(context, &outcome, many));
+            if shrinks && outcome.result.is_err() {
+                bar.suspend(|| shrunk::tell(context, seed, &overrides, shrink_runs));
+            }
             bar.inc(1);
         }
         bar.finish_and_clear();
@@ -238,13 +207,17 @@ fn human(context: &Context, outcome: &Outcome) -> String {
     card(&fields)
 }
 
-fn write(context: &Context, path: &std::path::Path, lines: &[String]) -> Result<(), Failure> {
+/// Writes a trace: what makes it again, and what happened.
+pub(super) fn write(context: &Context, path: &Path, header: &[String], lines: &[String]) -> Result<(), Failure> {
     if path.as_os_str() == "-" {
-        lines.iter().for_each(|line| print_line(line));
+        header.iter().chain(lines).for_each(|line| print_line(line));
         return Ok(());
     }
-    let mut text = lines.join("\n");
-    text.push('\n');
+    let mut text = String::new();
+    for line in header.iter().chain(lines) {
+        text.push_str(line);
+        text.push('\n');
+    }
     std::fs::write(path, text)
         .map_err(|error| Failure::system(context.printer.language, &path.display().to_string(), error))
 }

@@ -1,0 +1,145 @@
+//! What this device records of having seen others' entries: "seen by", the judgement of clocks, returns and closings
+//! rest on it.
+//!
+//! Such a record answers deeds, never another record: else two devices would answer each other for ever. At most one a
+//! minute, unless somebody waits for it.
+
+use std::collections::BTreeMap;
+
+use crate::log::LogId;
+use crate::model::{EXPLAINED_MS, Holder, Operation, Place, Scope, ShopId, Timestamp};
+use crate::replica::Replica;
+use crate::replica::fold::EntryRef;
+use crate::replica::logs::Logs;
+use crate::replica::steward::{RECORD_AHEAD_MS, RECORD_MS, is_due};
+use crate::store::Store;
+
+/// Most stretches of records remembered of one log: only the last are asked for.
+const STRETCHES_MAX: usize = 64;
+
+/// Which entries of each log are more than records of what was seen.
+#[derive(Debug, Default)]
+pub(crate) struct Deeds {
+    last: BTreeMap<u32, u64>,
+    /// Of each log the stretches of records: the first of each, and the last.
+    records: BTreeMap<u32, BTreeMap<u64, u64>>,
+}
+
+impl Deeds {
+    /// An entry counts.
+    pub fn note(&mut self, at: EntryRef, operation: &Operation) {
+        if !matches!(operation, Operation::Sight { .. }) {
+            let last = self.last.entry(at.log).or_default();
+            *last = at.number.max(*last);
+            return;
+        }
+        let stretches = self.records.entry(at.log).or_default();
+        let before = stretches.range_mut(..=at.number).next_back();
+        match before {
+            Some((_, to)) if at.number <= *to + 1 => *to = at.number.max(*to),
+            _ => drop(stretches.insert(at.number, at.number)),
+        }
+        if stretches.len() > STRETCHES_MAX {
+            stretches.pop_first();
+        }
+    }
+
+    /// Of a store that was opened only the records have been noted: every log ends with a deed or with records.
+    pub fn recall<S: Store>(&mut self, logs: &Logs<S>) {
+        for held in logs.held().values() {
+            let records = self.records.get(&held.index).and_then(|stretches| stretches.last_key_value());
+            let ends_with_records = records.filter(|(_, to)| **to == held.head.number);
+            let last = ends_with_records.map_or(held.head.number, |(from, _)| from.saturating_sub(1));
+            self.last.insert(held.index, last);
+        }
+    }
+
+    /// The last deed of a log; 0 if there is none.
+    pub fn last(&self, log: u32) -> u64 {
+        self.last.get(&log).copied().unwrap_or(0)
+    }
+
+    /// How many deeds of a log come after that number.
+    pub fn count_after(&self, log: u32, number: u64) -> u64 {
+        let last = self.last(log);
+        let stretches = self.records.get(&log).into_iter().flatten();
+        let records = stretches.map(|(from, to)| (last.min(*to) + 1).saturating_sub(*from.max(&(number + 1))));
+        last.saturating_sub(number).saturating_sub(records.sum())
+    }
+}
+
+impl<S: Store> Replica<S> {
+    /// Has this device's own shop looked at if it is time to record what was seen there.
+    pub(super) fn stir_to_record(&mut self, has_ticked: bool, now: Timestamp) {
+        let Some((shop, ..)) = self.own_standing() else { return };
+        let recorded_at = self.steward.recorded_at;
+        // What explains a stamp comes after it, in the same transfer.
+        let is_deed = |log: &LogId, first: u64| {
+            let last = self.logs.held().get(log).map(|held| self.fold.deeds.last(held.index));
+            log.scope == Scope::Shop(shop) && last.is_some_and(|last| last >= first)
+        };
+        let mut first = self.doubts.iter().filter_map(|(log, doubts)| Some((log, *doubts.keys().next()?)));
+        let is_doubtful = first.any(|(log, first)| is_deed(log, first)) && !self.is_syncing();
+        let is_time = has_ticked && is_due(recorded_at, now, RECORD_MS);
+        let is_time = is_time || is_doubtful && is_due(recorded_at, now, RECORD_AHEAD_MS);
+        if is_time && self.may_write(Scope::Shop(shop)) && !self.to_record(shop).is_empty() {
+            self.steward.recorded_at = Some(now);
+            self.steward.recording.insert(shop);
+            self.fold.stirred.insert(shop);
+        }
+    }
+
+    /// Whose logs of a shop hold deeds that this device has not recorded to have seen.
+    pub(super) fn to_record(&self, shop: ShopId) -> Vec<Holder> {
+        let clocks = self.fold.book.clocks();
+        let logs = self.logs.held().iter().filter(|(log, _)| log.scope == Scope::Shop(shop));
+        let others = logs.filter(|(log, _)| log.device != self.device());
+        let unseen = others.filter_map(|(log, held)| {
+            let of = Holder { device: log.device, incarnation: log.incarnation };
+            let last = self.fold.deeds.last(held.index);
+            (last > clocks.seen(shop, &self.device(), &of)).then_some(of)
+        });
+        unseen.collect()
+    }
+
+    /// Whether an entry's stamp is unexplained, or will be as soon as it is recorded that it was seen.
+    pub(super) fn is_doubted(&self, shop: ShopId, place: &Place) -> bool {
+        let of = place.holder;
+        let log = LogId { scope: Scope::Shop(shop), device: of.device, incarnation: of.incarnation };
+        let is_ahead = self.doubts.get(&log).is_some_and(|doubts| doubts.contains_key(&place.number));
+        is_ahead || self.fold.book.clocks().is_unexplained(shop, place)
+    }
+
+    /// From which entry on a log is ahead of this device's clock, if it was not recorded before.
+    pub(super) fn ahead_of(&self, shop: ShopId, of: &Holder, now: Timestamp) -> Option<u64> {
+        let log = LogId { scope: Scope::Shop(shop), device: of.device, incarnation: of.incarnation };
+        let clocks = self.fold.book.clocks();
+        let is_ahead = |stamp: crate::model::Hlc| stamp.time() > now.plus_ms(EXPLAINED_MS);
+        let mut doubts = self.doubts.get(&log)?.iter();
+        doubts.find(|(_, origin)| is_ahead(clocks.corrected(shop, origin).stamp)).map(|(number, _)| *number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{DeviceKey, Incarnation};
+
+    #[test]
+    fn records_are_no_deeds_wherever_they_stand() {
+        let mut deeds = Deeds::default();
+        let by = Holder { device: DeviceKey([1; 32]), incarnation: Incarnation(1) };
+        // 1 and 4 are deeds; 2, 3, 5 and 6 are records.
+        for number in 1..=6 {
+            let operation = match number {
+                1 | 4 => Operation::DescribeShop { town: String::new() },
+                _ => Operation::Sight { by, seen: Vec::new() },
+            };
+            deeds.note(EntryRef { log: 7, number }, &operation);
+        }
+        assert_eq!(deeds.last(7), 4);
+        let counted: Vec<u64> = (0..=7).map(|number| deeds.count_after(7, number)).collect();
+        assert_eq!(counted, [2, 1, 1, 1, 0, 0, 0, 0]);
+        assert_eq!((deeds.last(8), deeds.count_after(8, 0)), (0, 0));
+    }
+}
