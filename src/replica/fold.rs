@@ -18,11 +18,12 @@ use crate::ledger::{Book, Shop, fold_credit, fold_movement};
 use crate::log::{Body, BodyError, LogId};
 use crate::membership::Registry;
 use crate::model::{
-    DeviceKey, DocumentId, EXPLAINED_MS, Holder, MovementId, Operation, Origin, Register, Scope, ShopId, Sim, Stamped,
+    DeviceKey, DocumentId, EXPLAINED_MS, Holder, MovementId, Operation, Origin, Register, Scope, Seen, ShopId, Sim,
+    Stamped,
 };
 use crate::planted::{self, Bug};
 use crate::replica::ReplicaError;
-use crate::replica::operations::{counts, is_bound, movement_of, read_change};
+use crate::replica::operations::{SetAside, counts, is_bound, movement_of, read_change};
 use crate::replica::sightings::Deeds;
 
 /// An entry by its place: the log's number in this store, and the entry's in its log.
@@ -44,31 +45,6 @@ pub(crate) trait Entries {
     fn entry(&self, at: EntryRef) -> Result<Option<Result<Body, BodyError>>, ReplicaError>;
     /// The entries that made a document, in the order in which they were applied here.
     fn positions(&self, document: &DocumentId) -> Result<Vec<EntryRef>, ReplicaError>;
-}
-
-/// Why an entry is kept without effect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum SetAside {
-    /// Its body is not one.
-    Body,
-    /// It changes a document of another scope than its log's.
-    Scope,
-    /// Its device has no right to write that scope. Judged again when a certificate comes.
-    Right,
-    /// Its change is not one of ours.
-    Shape,
-    /// Its actor is not that of its log and run.
-    Actor,
-    /// Its change bears another time than the entry.
-    Time,
-    /// Its change does not belong where it says.
-    Place,
-    /// A field is out of bounds.
-    Field,
-    /// Its id is not the one bound to the entry.
-    Id,
-    /// The registry refuses it. Judged again when a certificate comes.
-    Registry,
 }
 
 /// What became of an entry.
@@ -406,7 +382,16 @@ impl Fold {
                 self.rejudged.extend(anew.into_iter().map(|(of, from)| (*shop, of, from)));
             }
             (DocumentId::Shop(shop), Operation::CorrectClock { correction, .. }) => {
-                let anew = self.book.correct_clock(*shop, origin.place(), *correction);
+                let of = origin.holder();
+                let said = document.state.operations().iter().flat_map(|stamped| {
+                    let by = stamped.origin.holder();
+                    let seen: &[Seen] = match &stamped.operation {
+                        Operation::Sight { seen, .. } => seen,
+                        _ => &[],
+                    };
+                    seen.iter().filter(move |one| one.of == of).map(move |one| (by, one.number))
+                });
+                let anew = self.book.correct_clock(*shop, origin.place(), *correction, said);
                 self.rejudged.extend(anew.into_iter().map(|(of, from)| (*shop, of, from)));
             }
             (DocumentId::Shop(shop), Operation::TakeOver { of, end, .. }) => {
@@ -499,7 +484,12 @@ impl Fold {
         let mut touched = BTreeMap::new();
         let mut number = after + 1;
         while let Some(body) = entries.entry(EntryRef { log: index, number })? {
-            if let Ok(body) = body {
+            let at = EntryRef { log: index, number };
+            // One without effect may name any document, another shop's credit too.
+            let has_effect = !self.set_aside.contains_key(&at) && !self.waits_for.contains_key(&at);
+            if let Ok(body) = body
+                && has_effect
+            {
                 touched.insert(body.document, ());
             }
             number += 1;

@@ -1,10 +1,11 @@
 //! What one entry does: whether its change is its own, what its operation is about, and whether it is bound to the entry.
 
+use serde::{Deserialize, Serialize};
+
 use crate::document::{ParsedChange, parse};
 use crate::ledger::Closings;
 use crate::log::{Body, LogId, actor_of, credit_id, movement_id, payment_id};
 use crate::model::{DocumentId, Month, MovementId, Operation, ShopId, Stamped};
-use crate::replica::SetAside;
 
 /// The change of an entry, if it is one of ours, of this log's actor, and of the entry's time.
 pub(super) fn read_change(log: &LogId, body: &Body) -> Result<ParsedChange, SetAside> {
@@ -58,4 +59,29 @@ pub(super) fn counts(closings: &Closings, shop: ShopId, stamped: &Stamped) -> bo
     let beyond =
         closings.end(shop, &stamped.origin.holder()).is_some_and(|closing| stamped.origin.number > closing.end);
     !beyond || matches!(stamped.operation, Operation::Pay(_))
+}
+
+/// Why an entry is kept without effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum SetAside {
+    /// Its body is not one.
+    Body,
+    /// It changes a document of another scope than its log's.
+    Scope,
+    /// Its device has no right to write that scope. Judged again when a certificate comes.
+    Right,
+    /// Its change is not one of ours.
+    Shape,
+    /// Its actor is not that of its log and run.
+    Actor,
+    /// Its change bears another time than the entry.
+    Time,
+    /// Its change does not belong where it says.
+    Place,
+    /// A field is out of bounds.
+    Field,
+    /// Its id is not the one bound to the entry.
+    Id,
+    /// The registry refuses it. Judged again when a certificate comes.
+    Registry,
 }
