@@ -453,6 +453,8 @@ impl Pot {
         let within = closed.events.iter().filter(|event| event.number > from && event.number <= end);
         let done_here = |event: &&Event| match event.deed {
             Deed::Give { gift, .. } => self.has_done(by, Act::Bear(gift)),
+            // As heir of who was named, before an end was moved over the named one's own succession.
+            Deed::TakeOver { of: whom, end } => self.reach(by).get(&whom).is_some_and(|until| *until >= end),
             // Confirmed by one and taken back by the other, a pending capture gives to neither.
             Deed::Validate { movement } | Deed::Reverse { movement } if self.is_pending(movement) => {
                 self.has_done(by, Act::Validate(movement))
