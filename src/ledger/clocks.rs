@@ -91,14 +91,21 @@ impl Clocks {
         anew
     }
 
-    /// A device says that its clock was wrong while it wrote a part of its log.
-    pub(super) fn correct(&mut self, shop: ShopId, at: Place, correction: Correction) -> Anew {
+    /// A device says that its clock was wrong while it wrote a part of its log. `said` are the sightings that are known
+    /// of that log: by whom, and up to which entry.
+    pub(super) fn correct(
+        &mut self,
+        shop: ShopId,
+        at: Place,
+        correction: Correction,
+        said: impl Iterator<Item = (Holder, u64)>,
+    ) -> Anew {
         let known = self.shops.entry(shop).or_default();
-        // Whoever had held this entry too would have written its sighting after it, in the shop's document: what is
-        // here of sightings was written without knowing of it.
-        let of = known.sights.get(&at.holder);
-        let others = of.into_iter().flatten().filter(|(by, _)| by.device != at.holder.device);
-        let known_to = others.map(|(_, sights)| sights.seen).filter(|seen| *seen < at.number).max().unwrap_or(0);
+        // Who had seen a part of the stretch, and not yet this entry. Every one that was ever said, not the furthest of
+        // each: a liar who said more since must not be believed by those alone who heard that first.
+        let others = said.filter(|(by, _)| by.device != at.holder.device);
+        let before = others.map(|(_, seen)| seen).filter(|seen| (correction.from..at.number).contains(seen));
+        let known_to = before.max().unwrap_or(0);
         known.corrections.entry(at.holder).or_default().insert(at.number, Corrected { correction, known_to });
         let mut anew = vec![(at.holder, correction.from)];
         // What it took for the future was none: its own clock was wrong.

@@ -197,10 +197,16 @@ impl Book {
         self.clocks.sight(shop, by, seen, is_witness)
     }
 
-    /// A device says that its clock was wrong while it wrote a part of its log. Answers whose stamps are to be judged
-    /// anew.
-    pub fn correct_clock(&mut self, shop: ShopId, at: Place, correction: Correction) -> Anew {
-        self.clocks.correct(shop, at, correction)
+    /// A device says that its clock was wrong while it wrote a part of its log; `said` are all sightings of that log, by whom
+    /// and up to which entry. Answers whose stamps are to be judged anew.
+    pub fn correct_clock(
+        &mut self,
+        shop: ShopId,
+        at: Place,
+        correction: Correction,
+        said: impl Iterator<Item = (Holder, u64)>,
+    ) -> Anew {
+        self.clocks.correct(shop, at, correction, said)
     }
 
     /// What stamps are worth, and who has seen what.

@@ -513,6 +513,8 @@ impl Pot {
         let did_here = |act: Act| self.did_any(by, act, &reach);
         let done_here = |event: &&Event| match event.deed {
             Deed::Give { gift, .. } => did_here(Act::Bear(gift)),
+            // As heir of who was named, before an end was moved over the named one's own succession.
+            Deed::TakeOver { of: whom, end } => reach.get(&whom).is_some_and(|until| *until >= end),
             // Confirmed by one and taken back by the other, a pending capture gives to neither.
             Deed::Validate { movement } | Deed::Reverse { movement } if self.is_pending(movement) => {
                 did_here(Act::Validate(movement)) || did_here(Act::GiveBack(ItemId::Movement(movement)))

@@ -22,6 +22,9 @@ const JUMP_MS: i64 = 120_000;
 /// A clock that was wrong by so much and jumps by about as much was set right: within this part of it.
 const SET_RIGHT_PART: i64 = 10;
 
+/// Further apart than two clocks can stand, in milliseconds: from 1970 to 2106 and back.
+const OFFSET_MS_MAX: i64 = 2 * 136 * 365 * 86_400_000;
+
 /// What is known of this device's clock.
 #[derive(Debug, Default)]
 pub(super) struct OwnClock {
@@ -85,10 +88,11 @@ impl<S: Store> Replica<S> {
         Some(offsets.get(offsets.len() / 2)?.saturating_add(self.own_clock.add_ms))
     }
 
-    /// The clocks of those in contact less this one as it is believed, ascending.
+    /// The clocks of those in contact less this one as it is believed, ascending. What no computer shows is no clock.
     fn offsets(&self) -> Vec<i64> {
         let known = self.sessions.values().filter(|session| session.certificate.is_some());
-        let mut offsets: Vec<i64> = known.filter_map(|session| session.offset_ms).collect();
+        let is_one = |offset: &i64| offset.saturating_abs() <= OFFSET_MS_MAX;
+        let mut offsets: Vec<i64> = known.filter_map(|session| session.offset_ms).filter(is_one).collect();
         offsets.sort_unstable();
         offsets
     }

@@ -18,7 +18,8 @@ use crate::ledger::{Book, Shop, fold_credit, fold_movement};
 use crate::log::{Body, BodyError, LogId};
 use crate::membership::Registry;
 use crate::model::{
-    DeviceKey, DocumentId, EXPLAINED_MS, Holder, MovementId, Operation, Origin, Register, Scope, ShopId, Sim, Stamped,
+    DeviceKey, DocumentId, EXPLAINED_MS, Holder, MovementId, Operation, Origin, Register, Scope, Seen, ShopId, Sim,
+    Stamped,
 };
 use crate::planted::{self, Bug};
 use crate::replica::ReplicaError;
@@ -389,7 +390,16 @@ impl Fold {
                 self.rejudged.extend(anew.into_iter().map(|(of, from)| (*shop, of, from)));
             }
             (DocumentId::Shop(shop), Operation::CorrectClock { correction, .. }) => {
-                let anew = self.book.correct_clock(*shop, origin.place(), *correction);
+                let of = origin.holder();
+                let said = document.state.operations().iter().flat_map(|stamped| {
+                    let by = stamped.origin.holder();
+                    let seen: &[Seen] = match &stamped.operation {
+                        Operation::Sight { seen, .. } => seen,
+                        _ => &[],
+                    };
+                    seen.iter().filter(move |one| one.of == of).map(move |one| (by, one.number))
+                });
+                let anew = self.book.correct_clock(*shop, origin.place(), *correction, said);
                 self.rejudged.extend(anew.into_iter().map(|(of, from)| (*shop, of, from)));
             }
             (DocumentId::Shop(shop), Operation::TakeOver { of, end, .. }) => {
@@ -482,7 +492,12 @@ impl Fold {
         let mut touched = BTreeMap::new();
         let mut number = entries.first(index).max(after.saturating_add(1));
         while let Some(body) = entries.entry(EntryRef { log: index, number })? {
-            if let Ok(body) = body {
+            let at = EntryRef { log: index, number };
+            // One without effect may name any document, another shop's credit too.
+            let has_effect = !self.set_aside.contains_key(&at) && !self.waits_for.contains_key(&at);
+            if let Ok(body) = body
+                && has_effect
+            {
                 touched.insert(body.document, ());
             }
             number += 1;

@@ -275,6 +275,27 @@ fn a_successor_closed_after_it_took_over_leaves_both_once() {
     assert_adds_up(&desk);
 }
 
+/// It came to it when its own end was already decided, and that end is moved over it afterwards: its heir, which had
+/// taken both over by then, gets nothing twice.
+#[test]
+fn a_succession_that_an_end_is_moved_over_is_not_inherited_twice() {
+    let (mut desk, [keeper, till, phone]) = shop();
+    desk.close(keeper, till, Some(phone), true).expect("closing");
+    // The phone hears of it by the office, and takes over what the keeper does not hear of.
+    desk.meet(OFFICE, keeper);
+    desk.meet(OFFICE, phone);
+    assert_eq!(desk.share(phone), "500.00");
+    desk.close(keeper, phone, None, true).expect("closing");
+    assert_eq!(desk.share(keeper), "1000.00");
+    desk.meet_all();
+    assert_adds_up(&desk);
+    desk.close(keeper, phone, None, true).expect("moving the end forward");
+    desk.meet_all();
+    assert_eq!(desk.share(keeper), "1000.00");
+    assert_agree(&mut desk, &[OFFICE, keeper, till, phone]);
+    assert_adds_up(&desk);
+}
+
 /// A closing in one shop says nothing of another, of which the lost device was none.
 #[test]
 fn the_head_offices_share_in_another_shop_is_closed_there_alone() {

@@ -357,3 +357,12 @@ fn mutated_entries_have_no_effect() {
     }
     assert!(tally.of("honest", "legal") > 0, "the control ran");
 }
+
+/// In both a stamp that is ahead has a hostile log folded anew, in which an entry without effect names another's credit
+/// as if it were of another shop: it took the place of the real one.
+#[test]
+fn what_is_folded_anew_is_only_what_had_effect() {
+    for seed in [3_533, 3_594] {
+        round(&mut Draw::new(seed), &mut Tally::default());
+    }
+}
