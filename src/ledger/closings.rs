@@ -47,14 +47,13 @@ struct Shop {
     stops: BTreeMap<Place, (Holder, Stopped, bool)>,
     closes: BTreeMap<Place, (Closing, bool)>,
     promises: BTreeMap<(Holder, Holder), Promise>,
-    sightings: BTreeMap<(Holder, Holder), u64>,
     /// What the above comes to.
     keeper: Option<DeviceKey>,
     stopped: BTreeMap<Holder, Stopped>,
     ends: BTreeMap<Holder, Closing>,
 }
 
-/// Every stop, closing and sighting of every shop, and what they come to.
+/// Every stop, closing and promise of every shop, and what they come to.
 #[derive(Clone, Debug, Default)]
 pub struct Closings {
     shops: BTreeMap<ShopId, Shop>,
@@ -90,12 +89,10 @@ impl Closings {
         self.work_out(closing.shop);
     }
 
-    /// A device says how far it holds others' logs.
+    /// A device says how far it holds others' logs: where that answers a stop, it promises.
     pub(super) fn sight(&mut self, shop: ShopId, by: Place, seen: &[Seen]) {
         let known = self.shops.entry(shop).or_default();
         for one in seen {
-            let furthest = known.sightings.entry((by.holder, one.of)).or_default();
-            *furthest = one.number.max(*furthest);
             if one.stop {
                 let promise = Promise { at: by.number, held: one.number, registry: one.registry };
                 // The first promise binds; a later one cannot loosen it.
@@ -224,11 +221,6 @@ impl Closings {
     /// What a device promised about a stopped log.
     pub fn promised(&self, shop: ShopId, by: &Holder, of: &Holder) -> Option<Promise> {
         self.shops.get(&shop)?.promises.get(&(*by, *of)).copied()
-    }
-
-    /// How far a device said it held a log.
-    pub fn sighted(&self, shop: ShopId, by: &Holder, of: &Holder) -> u64 {
-        self.shops.get(&shop).and_then(|known| known.sightings.get(&(*by, *of))).copied().unwrap_or(0)
     }
 
     /// How far the devices that answered a stop held the stopped logs: the furthest of the shop's and the registry's.

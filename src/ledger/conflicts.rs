@@ -77,7 +77,7 @@ pub struct Conflicts {
 pub struct ConflictsStamp {
     version: u64,
     overdrawn: Vec<(ShopId, SimNumber, Holding)>,
-    unexplained: Vec<Stretch>,
+    clocks: u64,
 }
 
 impl Book {
@@ -142,11 +142,7 @@ impl Book {
 
     /// The same as long as no conflict came, changed or went. To look for them is slow; to look at this is not.
     pub fn conflicts_stamp(&self) -> ConflictsStamp {
-        ConflictsStamp {
-            version: self.conflicts.version,
-            overdrawn: self.overdrawn(),
-            unexplained: self.clocks().unexplained(),
-        }
+        ConflictsStamp { version: self.conflicts.version, overdrawn: self.overdrawn(), clocks: self.clocks().version() }
     }
 
     /// Credits that share a reference are shown by each other's.

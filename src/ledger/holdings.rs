@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ledger::shares::{PotId, Shares};
-use crate::ledger::{Anew, Book, Clocks, Closings, Stopped};
+use crate::ledger::{Book, Clocks, Closings, Stopped, Stretch};
 use crate::model::{
     Closing, Correction, CreditId, DeviceKey, Holder, MovementId, Origin, Place, Seen, ShopId, SimNumber,
 };
@@ -189,7 +189,7 @@ impl Book {
 
     /// A device says how far it holds others' logs; `is_witness` if its own clock can be believed. Answers whose stamps
     /// are to be judged anew.
-    pub fn sight(&mut self, shop: ShopId, by: Place, seen: &[Seen], is_witness: bool) -> Anew {
+    pub fn sight(&mut self, shop: ShopId, by: Place, seen: &[Seen], is_witness: bool) -> Vec<Stretch> {
         self.closings.sight(shop, by, seen);
         if Closings::matters(seen) {
             self.shares.closed(shop);
@@ -205,7 +205,7 @@ impl Book {
         at: Place,
         correction: Correction,
         said: impl Iterator<Item = (Holder, u64)>,
-    ) -> Anew {
+    ) -> Vec<Stretch> {
         self.clocks.correct(shop, at, correction, said)
     }
 

@@ -35,7 +35,7 @@ mod statistics;
 
 pub use account::Account;
 pub use book::{Book, Shop};
-pub use clocks::{Anew, Clocks, Stretch};
+pub use clocks::{Clocks, Stretch};
 pub use closings::{Closings, Promise, Stopped};
 pub use conflicts::{Conflicts, ConflictsStamp, conflict_id};
 pub use decide::{CreditRequest, CreditStep, Plan, PlannedMovement};

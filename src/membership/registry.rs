@@ -104,6 +104,12 @@ impl Registry {
         self.founding.as_ref().map(|(founding, _)| founding)
     }
 
+    /// Before this no clock of a device shows the time rightly: the network was not there, or the device no part of it.
+    pub fn earliest_of(&self, device: &DeviceKey) -> Option<Timestamp> {
+        let founded = self.founding().map(|founding| founding.at);
+        founded.max(self.member(device).and_then(Member::first_issued_at))
+    }
+
     /// The devices by key.
     pub fn members(&self) -> &BTreeMap<DeviceKey, Member> {
         &self.members

@@ -7,12 +7,12 @@
 //!   offsets of those in contact: two agree, or this clock is older than the network
 //! ```
 //!
-//! A correction is an entry of this device's own log. It leaves before the entries that it corrects, since it is
-//! written in the step that learns of it. Nothing here changes what others wrote.
+//! A correction is an entry of this device's own log, written in the step that learns of it: what it corrects has not left
+//! yet, and leaves with it. Nothing here changes what others wrote.
 
 use crate::ledger::Plan;
 use crate::log::LogId;
-use crate::model::{Correction, DeviceKey, EXPLAINED_MS, Hlc, Holder, Operation, Scope, ShopId, Timestamp};
+use crate::model::{Correction, EXPLAINED_MS, Hlc, Holder, Operation, Scope, ShopId, Timestamp};
 use crate::replica::fold::{Entries, EntryRef};
 use crate::replica::{Replica, ReplicaError};
 use crate::store::Store;
@@ -46,9 +46,6 @@ impl OwnClock {
         read.plus_ms(self.add_ms)
     }
 }
-
-/// Entries `from..=to` of an own log, and what is to be added to their times.
-type Stretch = Correction;
 
 impl<S: Store> Replica<S> {
     /// Takes a reading of the clock, and says what time it is believed to be. Where it jumps, somebody set it or the
@@ -97,14 +94,6 @@ impl<S: Store> Replica<S> {
         offsets
     }
 
-    /// Before this the network was not there, or this device did not belong to it: no clock shows that rightly.
-    fn earliest(&self, device: &DeviceKey) -> Timestamp {
-        let registry = &self.fold.registry;
-        let founded = registry.founding().map_or(Timestamp::YEAR_2020, |founding| founding.at);
-        let certified = registry.member(device).and_then(crate::membership::Member::first_issued_at);
-        certified.map_or(founded, |issued| issued.max(founded))
-    }
-
     /// Looks at this clock beside those of the devices in contact, once they have told of them. If it was wrong, says so
     /// in the own logs before anything leaves.
     pub(super) fn mind_clock(&mut self, now: Timestamp) -> Result<(), ReplicaError> {
@@ -126,9 +115,7 @@ impl<S: Store> Replica<S> {
             self.greet_again(right);
             return self.correct_future(right);
         }
-        let earliest = self.earliest(&self.device());
-        let is_too_early =
-            now.plus_ms(EXPLAINED_MS) < earliest && now.plus_ms(middle.saturating_add(EXPLAINED_MS)) >= earliest;
+        let is_too_early = !self.is_possible(now) && self.is_possible(now.plus_ms(middle));
         // More than half of those who compare, this device included.
         let is_outvoted = agree >= 2 && 2 * agree > offsets.len() + 1;
         if !is_too_early && !is_outvoted {
@@ -190,15 +177,11 @@ impl<S: Store> Replica<S> {
         shop: ShopId,
         me: Holder,
         add_ms: &mut impl FnMut(Timestamp, Timestamp) -> Option<i64>,
-    ) -> Result<Vec<Stretch>, ReplicaError> {
+    ) -> Result<Vec<Correction>, ReplicaError> {
         let log = LogId { scope: Scope::Shop(shop), device: me.device, incarnation: me.incarnation };
         let Some(index) = self.logs.index(&log) else { return Ok(Vec::new()) };
-        let clocks = self.fold.book.clocks();
-        let recorded = self.fold.registry.members().keys().filter(|device| **device != me.device);
-        let recorded = recorded.map(|device| clocks.seen(shop, device, &me)).max().unwrap_or(0);
-        let told = self.seen.values().filter_map(|seen| seen.numbers.get(&log)).max().copied().unwrap_or(0);
-        let held_elsewhere = recorded.max(told);
-        let mut found: Vec<Stretch> = Vec::new();
+        let held_elsewhere = self.confirmed(&log);
+        let mut found: Vec<Correction> = Vec::new();
         let mut next = Timestamp(i64::MAX);
         let mut number = self.logs.head(&log).number;
         while number > held_elsewhere {
@@ -215,9 +198,9 @@ impl<S: Store> Replica<S> {
         Ok(found)
     }
 
-    /// Whether a device's clock could be believed at that time: not before the network was founded, nor before its own
-    /// certificate.
-    pub(super) fn may_expire_by(&self, now: Timestamp) -> bool {
-        now.plus_ms(EXPLAINED_MS) >= self.earliest(&self.device())
+    /// Whether it can be that time: the network was there, and this device a part of it.
+    pub(super) fn is_possible(&self, now: Timestamp) -> bool {
+        let earliest = self.fold.registry.earliest_of(&self.device());
+        earliest.is_none_or(|earliest| now.plus_ms(EXPLAINED_MS) >= earliest)
     }
 }

@@ -10,11 +10,12 @@
 //! a clock: so every replica that holds the same entries says the same.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
 use crate::document::{Actor, ChangeHash, DocumentState, ParsedChange, Placement, parse};
-use crate::ledger::{Book, Shop, fold_credit, fold_movement};
+use crate::ledger::{Book, Shop, Stretch, fold_credit, fold_movement};
 use crate::log::{Body, BodyError, LogId};
 use crate::membership::Registry;
 use crate::model::{
@@ -99,8 +100,8 @@ pub(crate) struct Fold {
     /// Shops in which a closing came since the last [`Fold::finish`], and the ends that were folded by.
     closed: BTreeSet<ShopId>,
     ends: BTreeMap<ShopId, BTreeMap<Holder, u64>>,
-    /// Entries whose stamps came to be worth something else since then: a log's, from that number on.
-    pub rejudged: BTreeSet<(ShopId, Holder, u64)>,
+    /// Entries whose stamps came to be worth something else since then.
+    pub rejudged: BTreeSet<Stretch>,
     /// Which entries are more than records of what was seen.
     pub deeds: Deeds,
     pub touched: Touched,
@@ -352,14 +353,6 @@ impl Fold {
         self.settle(id, &operation, origin);
     }
 
-    /// Whether a device's clock could be believed when it wrote that: not before the network was founded, nor before
-    /// its own certificate.
-    fn is_witness(&self, origin: &Origin) -> bool {
-        let founded = self.registry.founding().map(|founding| founding.at);
-        let certified = self.registry.member(&origin.device).and_then(crate::membership::Member::first_issued_at);
-        founded.max(certified).is_none_or(|earliest| origin.wall.plus_ms(EXPLAINED_MS) >= earliest)
-    }
-
     /// Brings registry's and book's view of one document up to date with an operation just applied to it.
     fn settle(&mut self, id: &DocumentId, operation: &Operation, origin: Origin) {
         let Some(document) = self.open.get(id) else { return };
@@ -367,7 +360,7 @@ impl Fold {
             (DocumentId::Credit { shop, id }, _) => {
                 let closings = self.book.closings();
                 let mut history = document.state.history(|stamped| counts(closings, *shop, stamped));
-                let judged = self.book.clocks().all_judged(*shop, history.operations);
+                let judged = self.book.clocks().all_judged(*shop, history.operations, |_| true);
                 history.operations = &judged;
                 if let Some(credit) = fold_credit(*id, *shop, &history, |stamped| counts(closings, *shop, stamped)) {
                     self.book.put_credit(credit);
@@ -375,19 +368,19 @@ impl Fold {
             }
             (DocumentId::SimMonth { shop, sim, .. }, operation) => {
                 let closings = self.book.closings();
-                if let Some(movement) = movement_of(operation)
-                    && let judged = self.book.clocks().all_judged(*shop, document.state.operations())
-                    && let Some(record) =
-                        fold_movement(movement, *shop, sim, &judged, |stamped| counts(closings, *shop, stamped))
-                {
+                let Some(movement) = movement_of(operation) else { return };
+                let is_its = |operation: &Operation| movement_of(operation) == Some(movement);
+                let judged = self.book.clocks().all_judged(*shop, document.state.operations(), is_its);
+                let counts = |stamped: &Stamped| counts(closings, *shop, stamped);
+                if let Some(record) = fold_movement(movement, *shop, sim, &judged, counts) {
                     self.touched.movements.insert(movement);
                     self.book.put_movement(record);
                 }
             }
             (DocumentId::Shop(shop), Operation::Sight { seen, .. }) => {
-                let is_witness = self.is_witness(&origin);
-                let anew = self.book.sight(*shop, origin.place(), seen, is_witness);
-                self.rejudged.extend(anew.into_iter().map(|(of, from)| (*shop, of, from)));
+                let earliest = self.registry.earliest_of(&origin.device);
+                let is_witness = earliest.is_none_or(|earliest| origin.wall.plus_ms(EXPLAINED_MS) >= earliest);
+                self.rejudged.extend(self.book.sight(*shop, origin.place(), seen, is_witness));
             }
             (DocumentId::Shop(shop), Operation::CorrectClock { correction, .. }) => {
                 let of = origin.holder();
@@ -399,8 +392,7 @@ impl Fold {
                     };
                     seen.iter().filter(move |one| one.of == of).map(move |one| (by, one.number))
                 });
-                let anew = self.book.correct_clock(*shop, origin.place(), *correction, said);
-                self.rejudged.extend(anew.into_iter().map(|(of, from)| (*shop, of, from)));
+                self.rejudged.extend(self.book.correct_clock(*shop, origin.place(), *correction, said));
             }
             (DocumentId::Shop(shop), Operation::TakeOver { of, end, .. }) => {
                 self.book.take_over(*shop, origin.place(), *of, *end);
@@ -469,29 +461,35 @@ impl Fold {
                 let moved = before.remove(&of);
                 if moved != Some(end) {
                     let log = LogId { scope: Scope::Shop(shop), device: of.device, incarnation: of.incarnation };
-                    self.fold_again(entries, &log, moved.map_or(end, |moved| moved.min(end)))?;
+                    let after = moved.map_or(end, |moved| moved.min(end));
+                    self.fold_again(entries, &log, after.saturating_add(1)..=u64::MAX)?;
                 }
             }
             // A closing that no longer counts: its keeper's own log was closed before it.
             for (of, end) in before {
                 let log = LogId { scope: Scope::Shop(shop), device: of.device, incarnation: of.incarnation };
-                self.fold_again(entries, &log, end)?;
+                self.fold_again(entries, &log, end.saturating_add(1)..=u64::MAX)?;
             }
         }
-        for (shop, of, from) in std::mem::take(&mut self.rejudged) {
+        for (shop, of, from, to) in std::mem::take(&mut self.rejudged) {
             let log = LogId { scope: Scope::Shop(shop), device: of.device, incarnation: of.incarnation };
-            self.fold_again(entries, &log, from.saturating_sub(1))?;
+            self.fold_again(entries, &log, from..=to)?;
         }
         self.book.settle();
         Ok(())
     }
 
-    /// Folds anew the documents that entries of a log after that number changed.
-    fn fold_again(&mut self, entries: &impl Entries, log: &LogId, after: u64) -> Result<(), ReplicaError> {
+    /// Folds anew the documents that these entries of a log changed, as far as they are held.
+    fn fold_again(
+        &mut self,
+        entries: &impl Entries,
+        log: &LogId,
+        numbers: RangeInclusive<u64>,
+    ) -> Result<(), ReplicaError> {
         let Some(index) = entries.index(log) else { return Ok(()) };
         let mut touched = BTreeMap::new();
-        let mut number = entries.first(index).max(after.saturating_add(1));
-        while let Some(body) = entries.entry(EntryRef { log: index, number })? {
+        for number in (*numbers.start()).max(entries.first(index))..=*numbers.end() {
+            let Some(body) = entries.entry(EntryRef { log: index, number })? else { break };
             let at = EntryRef { log: index, number };
             // One without effect may name any document, another shop's credit too.
             let has_effect = !self.set_aside.contains_key(&at) && !self.waits_for.contains_key(&at);
@@ -500,7 +498,6 @@ impl Fold {
             {
                 touched.insert(body.document, ());
             }
-            number += 1;
         }
         for id in touched.into_keys() {
             self.open(entries, &id)?;

@@ -27,13 +27,13 @@ impl<S: Store> Replica<S> {
     /// The devices known to hold all of these entries of one shop, this one among them. A closed life of a device's
     /// store holds nothing any more, nor does a device that was put out.
     pub(super) fn seen_by(&self, shop: ShopId, entries: &[(LogId, u64)]) -> BTreeSet<DeviceKey> {
-        let (registry, closings) = (&self.fold.registry, self.fold.book.closings());
+        let (registry, clocks) = (&self.fold.registry, self.fold.book.clocks());
         let lives = self.open_holders(shop);
         let holds = |device: &DeviceKey, log: &LogId, number: u64| {
             let of = Holder { device: log.device, incarnation: log.incarnation };
             let mut own = lives.iter().filter(|life| life.device == *device);
             self.has_told(device, log) >= number
-                || own.any(|life| *life == of || closings.sighted(shop, life, &of) >= number)
+                || own.any(|life| *life == of || clocks.sighted(shop, life, &of) >= number)
         };
         let devices: BTreeSet<DeviceKey> =
             lives.iter().map(|life| life.device).chain(self.seen.keys().copied()).collect();
@@ -45,15 +45,13 @@ impl<S: Store> Replica<S> {
     }
 
     /// Up to which entry another device is known to hold an own log.
-    fn confirmed(&self, log: &LogId) -> u64 {
+    pub(super) fn confirmed(&self, log: &LogId) -> u64 {
         let told = self.seen.keys().map(|device| self.has_told(device, log)).max().unwrap_or(0);
         let recorded = match log.scope {
             Scope::Registry => 0,
             Scope::Shop(shop) => {
                 let of = Holder { device: log.device, incarnation: log.incarnation };
-                let clocks = self.fold.book.clocks();
-                let others = self.fold.registry.members().keys().filter(|device| **device != of.device);
-                others.map(|device| clocks.seen(shop, device, &of)).max().unwrap_or(0)
+                self.fold.book.clocks().furthest(shop, &of, |by| *by != of.device)
             }
         };
         told.max(recorded).max(self.confirmed.get(log).copied().unwrap_or(0))

@@ -4,16 +4,21 @@
 //! Such a record answers deeds, never another record: else two devices would answer each other for ever. At most one a
 //! minute, unless somebody waits for it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::log::LogId;
-use crate::model::{EXPLAINED_MS, Holder, Operation, Place, Scope, ShopId, Timestamp};
+use crate::ledger::Plan;
+use crate::log::{Body, LogId};
+use crate::model::{EXPLAINED_MS, Holder, Operation, Origin, Place, SEEN_MAX, Scope, Seen, ShopId, Timestamp};
 use crate::replica::Replica;
 use crate::replica::fold::EntryRef;
 use crate::replica::logs::Logs;
-use crate::replica::steward::{RECORD_AHEAD_MS, RECORD_MS, is_due};
+use crate::replica::steward::is_due;
 use crate::store::Store;
 
+/// How often it is recorded how far others' logs are held, if there is anything new.
+const RECORD_MS: i64 = 60_000;
+/// The same where a stamp is ahead of this device's clock: until then it may win.
+const RECORD_AHEAD_MS: i64 = 5_000;
 /// Most stretches of records remembered of one log: only the last are asked for.
 const STRETCHES_MAX: usize = 64;
 
@@ -69,6 +74,17 @@ impl Deeds {
 }
 
 impl<S: Store> Replica<S> {
+    /// Notes a stamp that is ahead of this device's clock. It pulls no clock forward; that it is ahead is recorded once all
+    /// that came with it is here. Of other shops nobody asks this device.
+    pub(super) fn doubt(&mut self, log: &LogId, number: u64, body: &Body) {
+        let of_own_shop = self.own_standing().is_some_and(|(shop, ..)| log.scope == Scope::Shop(shop));
+        if of_own_shop && log.device != self.device() && self.may_write(log.scope) {
+            let (device, incarnation) = (log.device, log.incarnation);
+            let origin = Origin { stamp: body.stamp, device, incarnation, number, wall: body.wall };
+            self.doubts.entry(*log).or_default().insert(number, origin);
+        }
+    }
+
     /// Has this device's own shop looked at if it is time to record what was seen there.
     pub(super) fn stir_to_record(&mut self, has_ticked: bool, now: Timestamp) {
         let Some((shop, ..)) = self.own_standing() else { return };
@@ -89,15 +105,66 @@ impl<S: Store> Replica<S> {
         }
     }
 
+    /// Says how far this device holds the logs that somebody waits to hear of: stopped ones, and those that bear a
+    /// cancellation of another's credit. And of all others, where it is time to.
+    pub(super) fn say_what_is_seen(
+        &mut self,
+        shop: ShopId,
+        acts_for: &BTreeSet<Holder>,
+        now: Timestamp,
+        plans: &mut Vec<Plan>,
+    ) {
+        let me = self.holder();
+        let closings = self.fold.book.closings();
+        let mut seen: BTreeMap<Holder, bool> = BTreeMap::new();
+        for (of, _) in closings.closing(shop).filter(|(of, _)| **of != me) {
+            if closings.promised(shop, &me, of).is_none() {
+                seen.insert(*of, true);
+            }
+        }
+        for credit in self.fold.book.returning(shop).filter_map(|id| self.fold.book.credit(id)) {
+            if acts_for.contains(&credit.origin.holder()) {
+                continue;
+            }
+            for place in credit.cancellations.iter().filter(|place| place.holder != me) {
+                if self.fold.book.clocks().sighted(shop, &me, &place.holder) < place.number {
+                    seen.entry(place.holder).or_insert(false);
+                }
+            }
+        }
+        if self.steward.recording.remove(&shop) {
+            for of in self.to_record(shop) {
+                seen.entry(of).or_insert(false);
+            }
+        }
+        let held = |of: &Holder, scope| {
+            self.logs.head(&LogId { scope, device: of.device, incarnation: of.incarnation }).number
+        };
+        let all: Vec<Seen> = seen
+            .into_iter()
+            .map(|(of, stop)| {
+                let (number, registry) = (held(&of, Scope::Shop(shop)), held(&of, Scope::Registry));
+                Seen { of, number, registry, stop, ahead: self.ahead_of(shop, &of, now) }
+            })
+            .collect();
+        for one in &all {
+            let log = LogId { scope: Scope::Shop(shop), device: one.of.device, incarnation: one.of.incarnation };
+            self.doubts.remove(&log);
+        }
+        for seen in all.chunks(SEEN_MAX) {
+            plans.push(Plan::Shop { shop, operation: Operation::Sight { by: me, seen: seen.to_vec() } });
+        }
+    }
+
     /// Whose logs of a shop hold deeds that this device has not recorded to have seen.
-    pub(super) fn to_record(&self, shop: ShopId) -> Vec<Holder> {
-        let clocks = self.fold.book.clocks();
+    fn to_record(&self, shop: ShopId) -> Vec<Holder> {
+        let (clocks, own) = (self.fold.book.clocks(), self.device());
         let logs = self.logs.held().iter().filter(|(log, _)| log.scope == Scope::Shop(shop));
         let others = logs.filter(|(log, _)| log.device != self.device());
         let unseen = others.filter_map(|(log, held)| {
             let of = Holder { device: log.device, incarnation: log.incarnation };
             let last = self.fold.deeds.last(held.index);
-            (last > clocks.seen(shop, &self.device(), &of)).then_some(of)
+            (last > clocks.furthest(shop, &of, |by| *by == own)).then_some(of)
         });
         unseen.collect()
     }
@@ -111,7 +178,7 @@ impl<S: Store> Replica<S> {
     }
 
     /// From which entry on a log is ahead of this device's clock, if it was not recorded before.
-    pub(super) fn ahead_of(&self, shop: ShopId, of: &Holder, now: Timestamp) -> Option<u64> {
+    fn ahead_of(&self, shop: ShopId, of: &Holder, now: Timestamp) -> Option<u64> {
         let log = LogId { scope: Scope::Shop(shop), device: of.device, incarnation: of.incarnation };
         let clocks = self.fold.book.clocks();
         let is_ahead = |stamp: crate::model::Hlc| stamp.time() > now.plus_ms(EXPLAINED_MS);

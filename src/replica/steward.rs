@@ -4,13 +4,11 @@
 //! Every duty follows from the books, so it can be done late, again, or after a crash: nothing here is remembered but
 //! when to look again. What a duty writes is an entry like a person's.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::ledger::{OpenGift, Plan};
 use crate::log::LogId;
-use crate::model::{
-    Closing, CreditId, Holder, MovementId, Operation, SEEN_MAX, Scope, Seen, ShopId, SimNumber, Timestamp,
-};
+use crate::model::{Closing, CreditId, Holder, MovementId, Operation, Scope, ShopId, SimNumber, Timestamp};
 use crate::money::{Amount, Currency};
 use crate::planted::{self, Bug};
 use crate::replica::{CommandError, Replica, ReplicaError, keys};
@@ -18,10 +16,6 @@ use crate::store::Store;
 
 /// How long idle shares are left alone before they are looked at again.
 const EVEN_OUT_MS: i64 = 5_000;
-/// How often it is recorded how far others' logs are held, if there is anything new.
-pub(super) const RECORD_MS: i64 = 60_000;
-/// The same where a stamp is ahead of this device's clock: until then it may win.
-pub(super) const RECORD_AHEAD_MS: i64 = 5_000;
 /// How often a cancelled credit's waiting time is looked at.
 const LOOK_MS: i64 = 60_000;
 /// After how long a granter returns a cancelled amount though not all have said that they know (`domain`, rule 3).
@@ -217,51 +211,6 @@ impl<S: Store> Replica<S> {
         }
     }
 
-    /// Says how far this device holds the logs that somebody waits to hear of: stopped ones, and those that bear a
-    /// cancellation of another's credit.
-    fn say_what_is_seen(&mut self, shop: ShopId, acts_for: &BTreeSet<Holder>, now: Timestamp, plans: &mut Vec<Plan>) {
-        let me = self.holder();
-        let closings = self.fold.book.closings();
-        let mut seen: BTreeMap<Holder, bool> = BTreeMap::new();
-        for (of, _) in closings.closing(shop).filter(|(of, _)| **of != me) {
-            if closings.promised(shop, &me, of).is_none() {
-                seen.insert(*of, true);
-            }
-        }
-        for credit in self.fold.book.returning(shop).filter_map(|id| self.fold.book.credit(id)) {
-            if acts_for.contains(&credit.origin.holder()) {
-                continue;
-            }
-            for place in credit.cancellations.iter().filter(|place| place.holder != me) {
-                if closings.sighted(shop, &me, &place.holder) < place.number {
-                    seen.entry(place.holder).or_insert(false);
-                }
-            }
-        }
-        if self.steward.recording.remove(&shop) {
-            for of in self.to_record(shop) {
-                seen.entry(of).or_insert(false);
-            }
-        }
-        let held = |of: &Holder, scope| {
-            self.logs.head(&LogId { scope, device: of.device, incarnation: of.incarnation }).number
-        };
-        let all: Vec<Seen> = seen
-            .into_iter()
-            .map(|(of, stop)| {
-                let (number, registry) = (held(&of, Scope::Shop(shop)), held(&of, Scope::Registry));
-                Seen { of, number, registry, stop, ahead: self.ahead_of(shop, &of, now) }
-            })
-            .collect();
-        for one in &all {
-            let log = LogId { scope: Scope::Shop(shop), device: one.of.device, incarnation: one.of.incarnation };
-            self.doubts.remove(&log);
-        }
-        for seen in all.chunks(SEEN_MAX) {
-            plans.push(Plan::Shop { shop, operation: Operation::Sight { by: me, seen: seen.to_vec() } });
-        }
-    }
-
     /// The cancelled credits whose amount this device is to give back now: all the others know, or the time is over.
     fn due_returns(&mut self, shop: ShopId, acts_for: &BTreeSet<Holder>, now: Timestamp) -> Vec<CreditId> {
         let book = &self.fold.book;
@@ -276,11 +225,11 @@ impl<S: Store> Replica<S> {
         let active = self.active_devices(shop);
         let mut due = Vec::new();
         for (credit, cancellations) in own {
-            let closings = self.fold.book.closings();
+            let clocks = self.fold.book.clocks();
             let knows = |holder: &Holder| {
-                cancellations.iter().any(|place| {
-                    place.holder == *holder || closings.sighted(shop, holder, &place.holder) >= place.number
-                })
+                cancellations
+                    .iter()
+                    .any(|place| place.holder == *holder || clocks.sighted(shop, holder, &place.holder) >= place.number)
             };
             let others = active.iter().filter(|(device, _)| **device != self.device());
             let all_know = others.into_iter().all(|(_, holders)| holders.iter().any(knows));

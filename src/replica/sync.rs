@@ -50,7 +50,7 @@ impl<S: Store> Replica<S> {
 
     pub(super) fn is_current(&self, peer: &DeviceKey, certificate: &Certificate, now: Timestamp) -> bool {
         !self.fold.registry.is_revoked(peer)
-            && certificate.expires_at.is_none_or(|end| now < end || !self.may_expire_by(now))
+            && certificate.expires_at.is_none_or(|end| now < end || !self.is_possible(now))
     }
 
     /// Whether entries of a scope pass between this device and that one: both must be allowed to read it.

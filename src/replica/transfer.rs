@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::log::{ChainedEntry, LogId, Signature, SuffixError, check_suffix};
-use crate::model::{DeviceKey, EXPLAINED_MS, Origin, Scope, Timestamp};
+use crate::model::{DeviceKey, EXPLAINED_MS, Scope, Timestamp};
 use crate::replica::conduct::Misconduct;
 use crate::replica::fold::{Entries, EntryRef};
 use crate::replica::{Replica, ReplicaError};
@@ -196,11 +196,8 @@ impl<S: Store> Replica<S> {
             let Ok(body) = &entry.body else { continue };
             if body.stamp.time() <= now.plus_ms(EXPLAINED_MS) {
                 self.clock = self.clock.max(body.stamp);
-            } else if log.device != self.device() {
-                // It pulls no clock forward; that it is ahead is recorded once all that came with it is here.
-                let (device, incarnation, number, wall) = (log.device, log.incarnation, entry.number, body.wall);
-                let origin = Origin { stamp: body.stamp, device, incarnation, number, wall };
-                self.doubts.entry(*log).or_default().insert(entry.number, origin);
+            } else {
+                self.doubt(log, entry.number, body);
             }
         }
         if members != self.fold.registry.members().len() + self.fold.registry.revoked().len() {

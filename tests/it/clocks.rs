@@ -1,7 +1,10 @@
 //! Wrong clocks (`domain`, rule 6): they stop nobody, lose nothing and win nothing.
 
 use proptest::prelude::*;
-use ucash::model::{ConflictKind, CreditStatus, Edit};
+use ucash::ledger::Book;
+use ucash::model::{
+    ConflictKind, Correction, CreditStatus, DeviceKey, Edit, Hlc, Holder, Incarnation, Origin, Place, Seen, Timestamp,
+};
 
 use crate::conflicts::listed;
 use crate::seats::{Desk, OFFICE, SHOP};
@@ -264,6 +267,39 @@ fn a_clock_that_was_set_right_again_leaves_nothing_ahead() {
     }
     assert_eq!(kinds(&mut desk), []);
     assert_alike(&mut desk);
+}
+
+#[test]
+fn sightings_and_corrections_of_numbers_at_the_ends_of_the_range_break_nothing() {
+    let holder = |seed| Holder { device: DeviceKey([seed; 32]), incarnation: Incarnation(1) };
+    let seen = |number, ahead| Seen { of: holder(1), number, registry: u64::MAX, stop: false, ahead };
+    let ends = [0, 1, 2, u64::MAX - 1, u64::MAX];
+    for number in ends {
+        for ahead in ends.map(Some).into_iter().chain([None]) {
+            let mut book = Book::default();
+            for (by, record) in [(2, 1), (3, u64::MAX), (2, 2)] {
+                let by = Place { holder: holder(by), number: record };
+                book.sight(SHOP, by, &[seen(number, ahead)], true);
+                book.sight(SHOP, by, &[seen(u64::MAX, Some(number))], true);
+            }
+            for add_ms in [i64::MIN, -1, 0, i64::MAX] {
+                let correction = Correction { from: number.max(1), to: u64::MAX, add_ms };
+                let at = Place { holder: holder(1), number: u64::MAX };
+                book.correct_clock(SHOP, at, correction, [(holder(2), number)].into_iter());
+            }
+            for conflict in book.conflicts().into_values() {
+                assert_eq!(conflict.kind, ConflictKind::WrongClock, "{number} {ahead:?}");
+            }
+            let origin = Origin {
+                stamp: Hlc(u64::MAX),
+                device: holder(1).device,
+                incarnation: holder(1).incarnation,
+                number: number.max(1),
+                wall: Timestamp(i64::MAX),
+            };
+            book.clocks().judged(SHOP, &origin);
+        }
+    }
 }
 
 proptest! {
