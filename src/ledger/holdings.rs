@@ -109,11 +109,15 @@ impl Book {
     /// Gifts that a successor has to bear: made beyond the end of a log that it took over, and taken.
     pub fn gifts_to_bear(&self, shop: ShopId, by: &Holder) -> Vec<MovementId> {
         let mut found = Vec::new();
-        let acts_for = self.acts_for(shop, *by);
+        let mut acts_for = self.acts_for(shop, *by);
+        // A sequel of the named one's log that took over is the named one too.
+        let mut open: Vec<Holder> = acts_for.iter().copied().collect();
+        while let Some(holder) = open.pop() {
+            open.extend(self.closings.departs(shop, &holder).map(|(of, _)| of).filter(|of| acts_for.insert(*of)));
+        }
         for closing in self.closings.ends(shop).filter(|closing| acts_for.contains(&closing.successor)) {
-            let Some(until) = self.shares.taken_over(shop, *by, closing.of) else { continue };
             for id in self.shares.pots(Some(shop)) {
-                found.extend(self.shares.pot(id).into_iter().flat_map(|pot| pot.to_bear(&closing.of, until, by)));
+                found.extend(self.shares.pot(id).into_iter().flat_map(|pot| pot.to_bear(&closing.of, by)));
             }
         }
         found

@@ -232,11 +232,11 @@ impl Pot {
         within.map(|event| event.delta).sum()
     }
 
-    /// Gifts of that log from beyond its end that someone took and that holder has not borne.
-    pub fn to_bear(&self, of: &Holder, end: u64, by: &Holder) -> Vec<MovementId> {
-        let borne =
-            |gift: MovementId| self.accounts.get(by).is_some_and(|account| account.done.contains_key(&Act::Bear(gift)));
-        let beyond = self.items.iter().filter(|(_, item)| item.by.holder == *of && item.by.number > end);
+    /// Gifts of a log that a holder has taken over, made beyond the end, that someone took and nobody has borne.
+    pub fn to_bear(&self, of: &Holder, by: &Holder) -> Vec<MovementId> {
+        let Some(until) = self.reach(*by).get(of).copied() else { return Vec::new() };
+        let borne = |gift: MovementId| self.has_done(*by, Act::Bear(gift)) || self.is_done_elsewhere(Act::Bear(gift));
+        let beyond = self.items.iter().filter(|(_, item)| item.by.holder == *of && item.by.number > until);
         beyond
             .filter_map(|(id, item)| match (id, item.kind) {
                 (ItemId::Movement(gift), Kind::Gift { .. }) if item.standing.taken_by.is_some() => Some(*gift),

@@ -102,7 +102,7 @@ impl<S: Store> Replica<S> {
     /// Where a branch is wanted from its beginning on, says what it departs from. Answers from where it goes on.
     pub(super) fn begin_giving(&mut self, peer: DeviceKey, want: &Want) -> Result<Want, ReplicaError> {
         let base = self.logs.base(&want.log);
-        if want.from > base.number || !self.logs.branches().contains_key(&want.log) {
+        if want.from > base.number + 1 || !self.logs.branches().contains_key(&want.log) {
             return Ok(*want);
         }
         let more = want.to - want.from;

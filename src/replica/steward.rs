@@ -8,7 +8,9 @@ use std::collections::BTreeSet;
 
 use crate::ledger::{OpenGift, Plan};
 use crate::log::LogId;
-use crate::model::{Closing, CreditId, Holder, MovementId, Operation, Scope, ShopId, SimNumber, Timestamp};
+use crate::model::{
+    Closing, CreditId, Holder, MovementAct, MovementId, Operation, Scope, ShopId, SimNumber, Timestamp,
+};
 use crate::money::{Amount, Currency};
 use crate::planted::{self, Bug};
 use crate::replica::{CommandError, Replica, ReplicaError, keys};
@@ -128,7 +130,7 @@ impl<S: Store> Replica<S> {
             .into_iter()
             .filter(|gift| acts_for.contains(&gift.to) || planted::is(Bug::GiftTakenByAnyone))
         {
-            if self.may_take(shop, &gift) {
+            if self.may_take(shop, &gift) && !self.has_said(gift.movement, MovementAct::Take) {
                 let take = on(gift.movement, Operation::TakeGift { movement: gift.movement, at: now });
                 if planted::is(Bug::GiftTakenTwice) {
                     plans.push(take.clone());
@@ -137,7 +139,9 @@ impl<S: Store> Replica<S> {
             }
         }
         for movement in self.fold.book.gifts_to_bear(shop, &me) {
-            plans.push(on(movement, Operation::BearGift { movement, at: now }));
+            if !self.has_said(movement, MovementAct::Bear) {
+                plans.push(on(movement, Operation::BearGift { movement, at: now }));
+            }
         }
         // What is here is taken first; only then is it said that no more will be.
         self.do_all(now, plans)?;
@@ -151,6 +155,13 @@ impl<S: Store> Replica<S> {
         self.send_after(shop, now, &mut plans);
         self.do_all(now, plans)?;
         self.close_what_is_recorded(shop, now)
+    }
+
+    /// Whether this life did that to a movement already. Had it no effect, saying it again would have none.
+    fn has_said(&self, movement: MovementId, act: MovementAct) -> bool {
+        let me = self.holder();
+        let record = self.fold.book.movement(&movement);
+        record.is_some_and(|record| record.acts.iter().any(|(done, at)| *done == act && at.holder == me))
     }
 
     /// Writes plans; one that no longer fits what stands is left, and is looked at again when something changes.

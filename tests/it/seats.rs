@@ -321,7 +321,7 @@ impl Desk {
     }
 
     fn carry_until(&mut self, mut enough: impl FnMut(&Desk) -> bool) {
-        for _ in 0..100_000 {
+        for _ in 0..8_000 {
             if enough(self) {
                 return;
             }
