@@ -39,16 +39,19 @@ pub(super) enum Attack {
     NotSigned,
     /// What was once gossiped, by whomever, is said again.
     Replay,
+    /// The stolen log is continued in two ways, each told to another device.
+    Fork,
 }
 
 impl Attack {
-    pub const ALL: [Attack; 6] = [
+    pub const ALL: [Attack; 7] = [
         Attack::Overspend,
         Attack::GiftOfNothing,
         Attack::NoRight,
         Attack::ForgedShape,
         Attack::NotSigned,
         Attack::Replay,
+        Attack::Fork,
     ];
 
     pub fn name(self) -> &'static str {
@@ -59,6 +62,7 @@ impl Attack {
             Attack::ForgedShape => "forged shape",
             Attack::NotSigned => "not signed",
             Attack::Replay => "replay",
+            Attack::Fork => "fork",
         }
     }
 }
@@ -219,14 +223,27 @@ impl World {
             self.hostile = Some(hostile);
             return heard.map_or(Ok(()), |bytes| self.deliver(device, Input::Gossip { from, bytes }));
         }
+        let before = hostile.thief.head;
         let suffix = self.suffix(&mut hostile, attack, device, now);
-        self.hostile = Some(hostile);
-        match suffix {
-            Some(suffix) => {
-                self.deliver(device, Input::Gossip { from, bytes: encode(&Message::Entries(Packed::pack(&suffix))) })
+        let mut told: Vec<(usize, Suffix)> = suffix.into_iter().map(|suffix| (device, suffix)).collect();
+        if attack == Attack::Fork {
+            let other = (device + 1) % self.devices.len();
+            let on_first = std::mem::replace(&mut hostile.thief.head, before);
+            let second = self.suffix(&mut hostile, Attack::ForgedShape, other, now);
+            told.extend(second.map(|suffix| (other, suffix)));
+            // It goes on with either.
+            if hostile.draw.below(2) == 0 {
+                hostile.thief.head = on_first;
             }
-            None => Ok(()),
         }
+        self.hostile = Some(hostile);
+        for (device, suffix) in told {
+            if self.devices[device].replica().is_some() {
+                let bytes = encode(&Message::Entries(Packed::pack(&suffix)));
+                self.deliver(device, Input::Gossip { from, bytes })?;
+            }
+        }
+        Ok(())
     }
 
     /// Notes gossip, to be said again at some time.
@@ -253,7 +270,7 @@ impl World {
         let amount = Amount::from_cents(777_77, Currency::Usd)?;
         match attack {
             Attack::Replay => None,
-            Attack::Overspend => {
+            Attack::Overspend | Attack::Fork => {
                 let grant = thief.grant(sim, amount, now)?;
                 Some(thief.append(&[grant]))
             }

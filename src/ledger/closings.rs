@@ -109,10 +109,13 @@ impl Closings {
         let branches: BTreeMap<(ShopId, Holder), (Holder, u64)> =
             branches.into_iter().map(|(shop, branch, of, after)| ((shop, branch), (of, after))).collect();
         let is_news = |at: &(ShopId, Holder)| branches.get(at) != self.branches.get(at);
-        let news =
+        let news: BTreeSet<ShopId> =
             branches.keys().chain(self.branches.keys()).filter(|at| is_news(at)).map(|(shop, _)| *shop).collect();
         self.forked = branches.iter().flat_map(|((_, branch), (of, _))| [*branch, *of]).collect();
         self.branches = branches;
+        for shop in &news {
+            self.work_out(*shop);
+        }
         news
     }
 
@@ -180,6 +183,10 @@ impl Closings {
                 stopped.entry(*of).or_insert(*stop);
             }
         }
+        let branches = self.branches.iter().filter(|((of, _), _)| *of == shop);
+        let branches: Vec<(Holder, Holder, u64)> =
+            branches.map(|((_, branch), (of, after))| (*branch, *of, *after)).collect();
+        close_what_departs_beyond(&mut ends, &branches);
         known.keeper = keeper;
         known.stopped = stopped;
         known.ends = ends;
@@ -242,6 +249,21 @@ impl Closings {
     /// Whether a stop or closing concerns that holder.
     pub(super) fn touches(&self, holder: &Holder) -> bool {
         self.touched.contains(holder)
+    }
+}
+
+/// A branch that departs beyond the end of what it goes on from stands beyond that end as a whole.
+fn close_what_departs_beyond(ends: &mut BTreeMap<Holder, Closing>, branches: &[(Holder, Holder, u64)]) {
+    loop {
+        let before = ends.len();
+        for (branch, of, after) in branches {
+            if let Some(closing) = ends.get(of).filter(|closing| closing.end <= *after).copied() {
+                ends.entry(*branch).or_insert(Closing { of: *branch, ..closing });
+            }
+        }
+        if ends.len() == before {
+            return;
+        }
     }
 }
 

@@ -168,10 +168,10 @@ impl Book {
     }
 
     /// These are all the branches of forked logs: each with what it departs from, and after which of its entries.
-    pub fn know_branches(&mut self, branches: Vec<(ShopId, Holder, Holder, u64)>) {
-        for shop in self.closings.know_branches(branches) {
-            self.shares.closed(shop);
-        }
+    pub(crate) fn know_branches(&mut self, branches: Vec<(ShopId, Holder, Holder, u64)>) -> BTreeSet<ShopId> {
+        let news = self.closings.know_branches(branches);
+        news.iter().for_each(|shop| self.shares.closed(*shop));
+        news
     }
 
     /// The authority names a shop's keeper.

@@ -440,6 +440,11 @@ impl Fold {
         }
     }
 
+    /// Which logs are branches of which. What departs beyond a closing stands beyond it.
+    pub fn know_branches(&mut self, branches: Vec<(ShopId, Holder, Holder, u64)>) {
+        self.closed.extend(self.book.know_branches(branches));
+    }
+
     fn settle_shop(&mut self, shop: ShopId) {
         let id = DocumentId::Shop(shop);
         let described = self.open.get(&id).and_then(|document| {

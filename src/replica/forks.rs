@@ -268,7 +268,7 @@ impl<S: Store> Replica<S> {
     /// Tells the books which logs are branches of which.
     pub(super) fn tell_branches(&mut self) {
         let told = branches_told(&self.logs);
-        self.fold.book.know_branches(told);
+        self.fold.know_branches(told);
     }
 }
 

@@ -221,7 +221,7 @@ impl<S: Store> Replica<S> {
 
     /// Every entry held, folded into that fold.
     pub(super) fn fold_all(&self, mut fold: Fold) -> Result<Fold, ReplicaError> {
-        fold.book.know_branches(branches_told(&self.logs));
+        fold.know_branches(branches_told(&self.logs));
         for (log, held) in self.logs.held() {
             self.logs.each_body(held.index, &mut |number, bytes| {
                 let at = EntryRef { log: held.index, number };

@@ -56,8 +56,9 @@ impl<S: Store> Replica<S> {
     }
 
     fn next_wants(&self, peer: &DeviceKey) -> Vec<Want> {
-        let Some(session) = self.sessions.get(peer) else { return Vec::new() };
-        let Some(shared) = self.shared(peer) else { return Vec::new() };
+        // What cannot be kept is not asked for, again and again, as fast as it comes.
+        let session = self.sessions.get(peer).filter(|_| self.failed.is_none());
+        let (Some(session), Some(shared)) = (session, self.shared(peer)) else { return Vec::new() };
         let under_way = |log: &LogId| {
             let asked = self.sessions.values().filter_map(|session| session.requested.get(log));
             asked.max().copied().unwrap_or(0)

@@ -11,20 +11,20 @@ use crate::samples::NOW;
 const COMMANDS: i64 = 24;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Call {
+pub enum Call {
     Apply,
     Sync,
 }
 
 /// Fails at one call, or from it on.
 #[derive(Debug)]
-struct Failing {
-    store: MemoryStore,
-    call: Call,
-    at: u64,
-    for_good: bool,
-    full: bool,
-    seen: u64,
+pub struct Failing {
+    pub store: MemoryStore,
+    pub call: Call,
+    pub at: u64,
+    pub for_good: bool,
+    pub full: bool,
+    pub seen: u64,
 }
 
 impl Failing {

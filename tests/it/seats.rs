@@ -185,6 +185,11 @@ impl Desk {
         *replica = Some(open(store, identity.clone(), seed).expect("opening a replica again"));
     }
 
+    /// The secrets of a seat's device.
+    pub fn identity(&self, seat: usize) -> Identity {
+        self.seats[seat].identity.clone()
+    }
+
     /// A copy of a seat's disk as it is now.
     pub fn image(&mut self, seat: usize) -> MemoryStore {
         let store = self.seats[seat].replica.take().expect("every seat is taken").into_store().crash();

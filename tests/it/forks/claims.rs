@@ -1,7 +1,10 @@
 //! Who only claims another sequel shows none and is left; the authority's own log goes on in one sequel alone; and a
 //! backup brings a forked log back whole.
 
-use ucash::replica::{Answer, Query};
+use ucash::log::{Head, LogId};
+use ucash::model::{Incarnation, NetworkId};
+use ucash::replica::{Answer, Input, Output, Query};
+use ucash::wire::{Message, PROTOCOL, Position, decode, encode};
 
 use super::{copied, forks, meet_apart};
 use crate::closings::assert_agree;
@@ -43,4 +46,49 @@ fn every_entry_of_both_sequels_is_shown_and_verified() {
         };
         assert_eq!(shown, desk.status(seat).entries);
     }
+}
+
+#[test]
+fn who_claims_another_sequel_and_never_shows_it_is_left_and_takes_nothing_along() {
+    let mut desk = Desk::found();
+    let till = desk.join(crate::seats::SHOP, "till");
+    let (office, peer) = (desk.device(OFFICE), desk.device(till));
+    desk.grant(OFFICE, "A1", "100 USD").expect("covered");
+    desk.meet_all();
+    let before = desk.digest(OFFICE);
+    let (log, (number, _)) =
+        desk.replica(OFFICE).heads().into_iter().find(|(log, _)| log[0] == 1).expect("the office's log of its shop");
+    let log = LogId::from_bytes(&log).expect("a log");
+    assert_eq!(log.device, office);
+    let say = |desk: &mut Desk, message: &Message| desk.handle(OFFICE, Input::Frame { peer, bytes: encode(message) });
+    desk.handle(OFFICE, Input::Connected { peer });
+    let wall = desk.now(OFFICE);
+    let authority = desk.identity(OFFICE).authority_key.expect("the founder's").public();
+    let network = NetworkId::of_authority(&authority);
+    let hello = Message::Hello { protocol: PROTOCOL, network, wall, digest: [7; 32], incarnation: Incarnation(5) };
+    say(&mut desk, &hello);
+    let head = Head { number, hash: [9; 32] };
+    let claim = Message::Positions { scopes: vec![log.scope], positions: vec![Position { log, head }], answer: false };
+    let asked = say(&mut desk, &claim);
+    let asked: Vec<Message> = sent(&asked).collect();
+    assert!(matches!(asked[..], [Message::Locate { log: of, .. }] if of == log), "{asked:?}");
+    let is_left = |outputs: &[Output]| outputs.iter().any(|output| matches!(output, Output::Ban { .. }));
+    // It may take its time to answer, and says what it said before.
+    for _ in 0..20 {
+        let outputs = say(&mut desk, &claim);
+        assert!(!is_left(&outputs) && sent(&outputs).next().is_none(), "asked once");
+        desk.wait(2_000);
+    }
+    desk.wait(60_000);
+    let left = (0..100).position(|_| is_left(&say(&mut desk, &claim)));
+    assert!(left.is_some(), "nobody signed what it says it holds");
+    assert_eq!(desk.digest(OFFICE), before);
+}
+
+/// The messages that went out.
+fn sent(outputs: &[Output]) -> impl Iterator<Item = Message> {
+    outputs.iter().filter_map(|output| match output {
+        Output::Send { bytes, .. } => Some(decode(bytes).expect("our own frame")),
+        _ => None,
+    })
 }

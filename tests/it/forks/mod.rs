@@ -2,6 +2,7 @@
 //! upon by all, whatever the order in which they meet (`domain`, rules 2 and 7).
 
 mod claims;
+mod kept;
 mod meeting;
 mod money;
 mod random;

@@ -135,3 +135,13 @@ fn three_copies_that_part_at_the_root_of_their_log() {
         (6, Work(Step::Capture(34_913, state))),
     ]);
 }
+
+#[test]
+fn what_another_copy_did_beyond_the_end_of_its_log_counts_for_nothing() {
+    use Event::{Close, Copy, Work};
+    let pending = ucash::model::CaptureState::Pending;
+    let mut events = vec![(1, Close(4)), (4, Work(Step::Capture(25_552, pending))), (4, Copy)];
+    events.extend((0..4).map(|which| (4, Work(Step::Validate(which)))));
+    events.extend([(5, Work(Step::Grant(1))), (5, Work(Step::Validate(0)))]);
+    agree_after(&events);
+}
