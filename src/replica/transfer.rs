@@ -169,6 +169,10 @@ impl<S: Store> Replica<S> {
                 return self.misbehaved(peer, Misconduct::Broken, reason, now);
             }
             Err(SuffixError::Bounds) => return self.conducts.refused += 1,
+            // Nothing is held of it, so there is no other sequel that this could be of.
+            Err(SuffixError::Signature) if asked_for && head.number == 0 => {
+                return self.misbehaved(peer, Misconduct::Broken, "entries that are not signed", now);
+            }
             // No verdict yet: it may be another sequel of the log than the one held here, and this store its copy.
             Err(SuffixError::Signature) if asked_for => return self.locate(peer, log, now),
             Err(SuffixError::Signature) => return self.conducts.refused += 1,

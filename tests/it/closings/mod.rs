@@ -5,7 +5,7 @@ mod open;
 mod random;
 mod who;
 
-use ucash::model::{CaptureState, CreditStatus, ShopId};
+use ucash::model::{CaptureState, CreditStatus, MovementAct, MovementKind, Place, ShopId};
 use ucash::money::Currency;
 use ucash::replica::{ClosingView, Command, Input, Output};
 
@@ -55,6 +55,21 @@ pub fn meet_among(desk: &mut Desk, seats: &[usize]) {
         before = entries;
     }
     panic!("they never stop having something new to say");
+}
+
+/// Gifts from beyond the end of a closed log that somebody took and nobody has borne, since no life that still runs has taken
+/// over that log: in cents. So much more is held than the balance, until one does, which bears them.
+pub fn to_bear(desk: &Desk, seat: usize) -> i128 {
+    let book = desk.replica(seat).book();
+    let is_beyond = |at: &Place| book.closings().end(BUKAVU, &at.holder).is_some_and(|closing| at.number > closing.end);
+    let is_left = |at: &Place| {
+        let mut running = (0..desk.seats()).map(|seat| desk.replica(seat).holder());
+        running.all(|by| book.taken_over(BUKAVU, by, at.holder).is_none())
+    };
+    let gifts = book.movements().filter(|one| matches!(one.kind, MovementKind::Gift(_)) && one.taken_by.is_some());
+    let gifts = gifts.filter(|one| is_beyond(&one.origin.place()) && is_left(&one.origin.place()));
+    let unborne = gifts.filter(|one| one.acts.iter().all(|(act, _)| *act != MovementAct::Bear));
+    unborne.map(|one| one.kind.amount().cents()).sum()
 }
 
 pub fn shares(desk: &mut Desk, seats: &[usize]) -> Vec<String> {

@@ -2,14 +2,11 @@
 //! and all meet at random: in the end they show one state, which is sound, and nothing of the balance is lost or there
 //! twice.
 
-use std::collections::BTreeSet;
-
 use proptest::prelude::*;
-use ucash::money::Currency;
 
 use super::meet_apart;
-use crate::closings::{BUKAVU, assert_agree};
-use crate::seats::{Desk, OFFICE, SIM, sim_number};
+use crate::closings::{BUKAVU, assert_agree, to_bear};
+use crate::seats::{Desk, OFFICE, SIM};
 use crate::shares::random::{Step, act, step};
 use crate::shares::sums;
 
@@ -32,15 +29,6 @@ fn event() -> impl Strategy<Value = Event> {
 
 /// Most copies at work beside their originals.
 const COPIES_MAX: usize = 4;
-
-/// The gifts that successors have yet to bear, in cents.
-fn to_bear(desk: &Desk, seat: usize) -> i128 {
-    let book = desk.replica(seat).book();
-    let sim = sim_number(SIM);
-    let holders = book.holdings(BUKAVU, &sim, Currency::Usd).into_iter().map(|one| one.holder);
-    let gifts: BTreeSet<_> = holders.flat_map(|by| book.gifts_to_bear(BUKAVU, &by)).collect();
-    gifts.iter().filter_map(|gift| book.movement(gift)).map(|gift| gift.kind.amount().cents()).sum()
-}
 
 /// Runs the events, lets all meet and looks at what they hold.
 fn agree_after(events: &[(usize, Event)]) {
@@ -81,24 +69,6 @@ fn agree_after(events: &[(usize, Event)]) {
         // Closed without waiting, a gift that nobody knew of may end up with neither; and what a life of the keeper has to
         // bear waits for that life to be closed if the keeper itself goes on as another.
         let to_bear = to_bear(&desk, seat);
-        if seat == 0 && sum != available {
-            let book = desk.replica(0).book();
-            for one in book.holdings(BUKAVU, &sim_number(SIM), Currency::Usd) {
-                eprintln!("HOLD {} {:?} {:?}", one.holder.device, one.holder.incarnation, one.share);
-            }
-            for one in book.closings().ends(BUKAVU) {
-                eprintln!("END {one:?}");
-            }
-            for gift in book.open_gifts(BUKAVU) {
-                eprintln!("GIFT {gift:?}");
-            }
-            let filter = ucash::replica::LogFilter { limit: 1_000, ..Default::default() };
-            if let Ok(ucash::replica::Answer::Entries(page)) = desk.query(0, ucash::replica::Query::Log(filter)) {
-                for one in page.items {
-                    eprintln!("LOG {}", serde_json::to_string(&one).unwrap_or_default());
-                }
-            }
-        }
         let is_closed = closed && sum - to_bear <= available;
         assert!(sum == available || is_closed, "seat {seat}: {sum} held of {available}, {to_bear} to be borne");
     }
