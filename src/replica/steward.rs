@@ -225,9 +225,12 @@ impl<S: Store> Replica<S> {
     /// The cancelled credits whose amount this device is to give back now: all the others know, or the time is over.
     fn due_returns(&mut self, shop: ShopId, acts_for: &BTreeSet<Holder>, now: Timestamp) -> Vec<CreditId> {
         let book = &self.fold.book;
+        let me = self.holder();
         let own = book.returning(shop).filter_map(|id| book.credit(id));
         let own: Vec<(CreditId, Vec<crate::model::Place>)> = own
             .filter(|credit| acts_for.contains(&credit.origin.holder()))
+            // Said already, and without effect: saying it again would have none.
+            .filter(|credit| credit.returns.iter().all(|(place, _)| place.holder != me))
             .map(|credit| (credit.id, credit.cancellations.clone()))
             .collect();
         if own.is_empty() {

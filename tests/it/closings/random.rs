@@ -74,7 +74,7 @@ fn hold_after(events: &[(usize, Event)]) {
     assert_agree(&mut desk, &[OFFICE, 1, 2, 3, 4]);
     let held = shares(&mut desk, &[OFFICE, 1, 2, 3, 4]);
     let below = held.iter().any(|share| share.starts_with('-'));
-    assert!(excused || !below, "below zero: {:?}", held);
+    assert!(excused || !below, "below zero: {held:?}");
     // Two of whom one gave to the other what nobody knew of, both closed without waiting: the gift may end up
     // with neither. More than there is nobody has, once what is to be borne is borne.
     let closings = desk.replica(OFFICE).book().closings();

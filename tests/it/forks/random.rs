@@ -115,3 +115,56 @@ fn what_another_copy_did_beyond_the_end_of_its_log_counts_for_nothing() {
     events.extend([(5, Work(Step::Grant(1))), (5, Work(Step::Validate(0)))]);
     agree_after(&events);
 }
+
+/// The new life of a device that acted for two sequels gave a credit back that the shares said was not its own to give, and
+/// did so again and again, as fast as its company listened.
+#[test]
+fn what_had_no_effect_is_not_said_without_end() {
+    use Event::{Close, Copy, Work};
+    use ucash::model::CaptureState::Validated;
+    agree_after(&[
+        (1, Work(Step::Give(255, 33999))),
+        (2, Work(Step::Grant(38727))),
+        (4, Work(Step::Meet(234, None))),
+        (3, Work(Step::Undo(206))),
+        (3, Work(Step::Grant(34539))),
+        (8, Work(Step::Grant(35526))),
+        (4, Work(Step::Gather)),
+        (6, Work(Step::Gather)),
+        (3, Work(Step::Grant(9439))),
+        (8, Work(Step::Validate(115))),
+        (3, Work(Step::Undo(208))),
+        (5, Work(Step::Meet(214, Some(12)))),
+        (3, Work(Step::Cancel(131))),
+        (0, Work(Step::Cancel(155))),
+        (3, Copy),
+        (7, Work(Step::Grant(19191))),
+        (6, Work(Step::Grant(5587))),
+        (8, Copy),
+        (8, Work(Step::Meet(20, None))),
+        (2, Work(Step::Grant(5360))),
+        (2, Work(Step::Wait(13))),
+        (5, Work(Step::Capture(15567, Validated))),
+        (8, Work(Step::Capture(13195, Validated))),
+        (8, Work(Step::Withdraw(7980))),
+        (6, Work(Step::Wait(12))),
+        (1, Work(Step::Cancel(47))),
+        (0, Work(Step::Meet(17, None))),
+        (3, Work(Step::Withdraw(32816))),
+        (8, Work(Step::Gather)),
+        (2, Work(Step::Meet(14, Some(5)))),
+        (2, Work(Step::Grant(34747))),
+        (7, Copy),
+        (7, Copy),
+        (4, Work(Step::Grant(19181))),
+        (4, Work(Step::Cancel(145))),
+        (3, Work(Step::Undo(221))),
+        (6, Work(Step::Return(89))),
+        (0, Work(Step::Capture(27951, Validated))),
+        (2, Work(Step::Give(94, 11103))),
+        (8, Close(3)),
+        (1, Work(Step::Capture(3853, Validated))),
+        (4, Work(Step::Grant(27140))),
+        (6, Work(Step::Grant(14057))),
+    ]);
+}
