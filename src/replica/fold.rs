@@ -91,8 +91,8 @@ pub(crate) struct Fold {
     set_aside: BTreeMap<EntryRef, SetAside>,
     /// How many entries of each log wait or are set aside.
     without_effect: BTreeMap<u32, u64>,
-    /// For each actor and log (two branches of one log may use one actor), the numbers that its changes without effect claim in a document, and the first entry that
-    /// claims each. An actor's number is its first claimant's, whatever becomes of that entry: else a second use
+    /// For each actor and log (two branches of one log may use one actor), the numbers that its changes without effect
+    /// claim in a document, and the first entry that claims each. An actor's number is its first claimant's, whatever becomes of that entry: else a second use
     /// of it (finding 6) would count where the first still waits, and not where it no longer does.
     claims: BTreeMap<(Actor, u32), BTreeMap<(DocumentId, u64), u64>>,
     /// Shops in which something changed since somebody last looked.

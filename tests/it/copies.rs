@@ -28,7 +28,7 @@ fn office() -> Shop {
 }
 
 /// `cp -a`, but for owners: file after file, in the order of their names or against it.
-fn copy(from: &Path, to: &Path, backwards: bool) {
+pub fn copy(from: &Path, to: &Path, backwards: bool) {
     fs::create_dir_all(to).expect("a directory");
     let mut entries: Vec<_> = fs::read_dir(from).expect("a directory").map(|entry| entry.expect("an entry")).collect();
     entries.sort_by_key(|entry| entry.file_name());

@@ -70,6 +70,11 @@ impl Readers {
         self.0.get(device).is_some_and(|(own, read)| *read == ReadScope::All || *own == shop)
     }
 
+    /// Whether that device is one of that shop's: only their records judge its clocks.
+    fn is_of(&self, device: usize, shop: ShopId) -> bool {
+        self.0.get(device).is_some_and(|(own, _)| *own == shop)
+    }
+
     fn reads_all(&self, device: usize) -> bool {
         self.0.get(device).is_some_and(|(_, read)| *read == ReadScope::All)
     }

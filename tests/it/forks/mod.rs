@@ -6,6 +6,7 @@ mod kept;
 mod meeting;
 mod money;
 mod random;
+mod twins;
 
 use ucash::model::{Conflict, ConflictKind};
 
