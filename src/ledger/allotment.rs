@@ -40,7 +40,7 @@ impl Book {
         if credit.status != CreditStatus::Cancelled || credit.void {
             return Err(Refusal::CreditNotCancelled { reference });
         }
-        if !self.acts_for(credit.shop, holder).contains(&credit.origin.holder()) {
+        if !self.may_return(credit, &holder) {
             let device = credit.origin.device.to_text();
             return Err(Refusal::CreditOfAnotherDevice { reference, device });
         }

@@ -428,11 +428,11 @@ impl Book {
     }
 }
 
-fn pot_of_credit(credit: &Credit) -> PotId {
+pub(super) fn pot_of_credit(credit: &Credit) -> PotId {
     PotId { shop: credit.shop, sim: credit.sim.clone(), currency: credit.amount.currency() }
 }
 
-fn pot_of_movement(movement: &MovementRecord) -> PotId {
+pub(super) fn pot_of_movement(movement: &MovementRecord) -> PotId {
     PotId { shop: movement.shop, sim: movement.sim.clone(), currency: movement.kind.amount().currency() }
 }
 

@@ -465,7 +465,7 @@ impl Book {
         if found.void {
             return Err(Refusal::WithoutEffect { movement: found.id });
         }
-        if self.acts_for(found.shop, holder).contains(&found.origin.holder()) {
+        if self.may_settle(found, &holder) {
             return Ok(());
         }
         Err(Refusal::MovementOfAnotherDevice { movement: found.id, device: found.origin.device.to_text() })

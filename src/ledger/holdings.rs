@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::ledger::book::{pot_of_credit, pot_of_movement};
 use crate::ledger::shares::{PotId, Shares};
 use crate::ledger::{Book, Clocks, Closings, Stopped, Stretch};
 use crate::model::{
-    Closing, Correction, CreditId, DeviceKey, Holder, MovementId, Origin, Place, Seen, ShopId, SimNumber,
+    Closing, Correction, Credit, CreditId, DeviceKey, Holder, MovementId, MovementRecord, Origin, Place, Seen, ShopId,
+    SimNumber,
 };
 use crate::money::{Balance, Currency};
 use crate::planted::{self, Bug};
@@ -128,7 +130,23 @@ impl Book {
         self.to_return.get(&shop).into_iter().flatten()
     }
 
-    /// Those for whom a holder stands in a shop: itself, and whom it succeeded.
+    /// Whether a holder may give back a cancelled credit's amount: its granter, and who succeeded it.
+    pub fn may_return(&self, credit: &Credit, by: &Holder) -> bool {
+        self.shares.may_act_for(&pot_of_credit(credit), by, &credit.origin.place())
+    }
+
+    /// Whether a holder may confirm a movement or take it back: its recorder, and who succeeded it.
+    pub fn may_settle(&self, movement: &MovementRecord, by: &Holder) -> bool {
+        self.shares.may_act_for(&pot_of_movement(movement), by, &movement.origin.place())
+    }
+
+    /// Whether a gift is for a holder, or for one whom it succeeded.
+    pub fn is_for(&self, shop: ShopId, gift: &OpenGift, by: &Holder) -> bool {
+        let id = PotId { shop, sim: gift.sim.clone(), currency: gift.amount.currency() };
+        self.shares.may_act_for(&id, by, &Place { holder: gift.to, number: 0 })
+    }
+
+    /// Those for whom a holder says it stands in a shop: itself, and whom it came to succeed.
     pub fn acts_for(&self, shop: ShopId, by: Holder) -> BTreeSet<Holder> {
         self.shares.acts_for(shop, by)
     }

@@ -382,7 +382,10 @@ impl Pot {
         let Some(account) = self.accounts.get_mut(&holder) else { return };
         if effective && let Some(act) = deed.act() {
             account.done.insert(act, number);
-            self.done.insert(act);
+            // What stands beyond the end of its log does not count, and keeps nobody from doing it by right.
+            if !beyond {
+                self.done.insert(act);
+            }
         }
         if let Some(act) = repeats {
             account.repeated.insert(act, number);

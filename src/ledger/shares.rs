@@ -101,7 +101,14 @@ impl Shares {
         self.reach(shop, by).get(&of).copied()
     }
 
-    /// Those for whom that holder has taken over, itself among them: it may do what they might.
+    /// Whether a holder may do to what another's entry made what that one might: the pot says so, for not every succession
+    /// that was written counts.
+    pub fn may_act_for(&self, id: &PotId, by: &Holder, made_by: &Place) -> bool {
+        let may = |pot: &Pot| pot.may_act_for(*by, made_by.holder, made_by.number);
+        *by == made_by.holder || self.pots.get(id).is_some_and(may)
+    }
+
+    /// Those for whom that holder says it has taken over, itself among them.
     pub fn acts_for(&self, shop: ShopId, by: Holder) -> BTreeSet<Holder> {
         let mut found: BTreeSet<Holder> = self.reach(shop, by).into_keys().collect();
         found.insert(by);

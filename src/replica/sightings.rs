@@ -4,7 +4,7 @@
 //! Such a record answers deeds, never another record: else two devices would answer each other for ever. At most one a
 //! minute, unless somebody waits for it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::ledger::Plan;
 use crate::log::{Body, LogId};
@@ -107,13 +107,7 @@ impl<S: Store> Replica<S> {
 
     /// Says how far this device holds the logs that somebody waits to hear of: stopped ones, and those that bear a
     /// cancellation of another's credit. And of all others, where it is time to.
-    pub(super) fn say_what_is_seen(
-        &mut self,
-        shop: ShopId,
-        acts_for: &BTreeSet<Holder>,
-        now: Timestamp,
-        plans: &mut Vec<Plan>,
-    ) {
+    pub(super) fn say_what_is_seen(&mut self, shop: ShopId, now: Timestamp, plans: &mut Vec<Plan>) {
         let me = self.holder();
         let closings = self.fold.book.closings();
         let mut seen: BTreeMap<Holder, bool> = BTreeMap::new();
@@ -123,7 +117,7 @@ impl<S: Store> Replica<S> {
             }
         }
         for credit in self.fold.book.returning(shop).filter_map(|id| self.fold.book.credit(id)) {
-            if acts_for.contains(&credit.origin.holder()) {
+            if self.fold.book.may_return(credit, &me) {
                 continue;
             }
             for place in credit.cancellations.iter().filter(|place| place.holder != me) {

@@ -8,9 +8,7 @@ use std::collections::BTreeSet;
 
 use crate::ledger::{OpenGift, Plan};
 use crate::log::LogId;
-use crate::model::{
-    Closing, CreditId, Holder, MovementAct, MovementId, Operation, Scope, ShopId, SimNumber, Timestamp,
-};
+use crate::model::{Closing, CreditId, Holder, MovementId, Operation, Scope, ShopId, SimNumber, Timestamp};
 use crate::money::{Amount, Currency};
 use crate::planted::{self, Bug};
 use crate::replica::{CommandError, Replica, ReplicaError, keys};
@@ -120,17 +118,12 @@ impl<S: Store> Replica<S> {
     /// Everything that is due in one shop.
     fn serve(&mut self, shop: ShopId, now: Timestamp) -> Result<(), ReplicaError> {
         let me = self.holder();
-        let acts_for = self.fold.book.acts_for(shop, me);
         let mut plans: Vec<Plan> = Vec::new();
-        self.succeed(shop, &acts_for, &mut plans);
-        for gift in self
-            .fold
-            .book
-            .open_gifts(shop)
-            .into_iter()
-            .filter(|gift| acts_for.contains(&gift.to) || planted::is(Bug::GiftTakenByAnyone))
-        {
-            if self.may_take(shop, &gift) && !self.has_said(gift.movement, MovementAct::Take) {
+        self.succeed(shop, &mut plans);
+        let book = &self.fold.book;
+        let is_ours = |gift: &OpenGift| book.is_for(shop, gift, &me) || planted::is(Bug::GiftTakenByAnyone);
+        for gift in book.open_gifts(shop).into_iter().filter(is_ours) {
+            if self.may_take(shop, &gift) {
                 let take = on(gift.movement, Operation::TakeGift { movement: gift.movement, at: now });
                 if planted::is(Bug::GiftTakenTwice) {
                     plans.push(take.clone());
@@ -139,29 +132,20 @@ impl<S: Store> Replica<S> {
             }
         }
         for movement in self.fold.book.gifts_to_bear(shop, &me) {
-            if !self.has_said(movement, MovementAct::Bear) {
-                plans.push(on(movement, Operation::BearGift { movement, at: now }));
-            }
+            plans.push(on(movement, Operation::BearGift { movement, at: now }));
         }
         // What is here is taken first; only then is it said that no more will be.
         self.do_all(now, plans)?;
         let mut plans = Vec::new();
         // Looked for while what is doubted is still known; written after it was said.
-        let due = self.due_returns(shop, &acts_for, now);
-        self.say_what_is_seen(shop, &acts_for, now, &mut plans);
+        let due = self.due_returns(shop, now);
+        self.say_what_is_seen(shop, now, &mut plans);
         for credit in due {
             plans.push(Plan::OnCredit { shop, credit, step: crate::ledger::CreditStep::Return { at: now } });
         }
         self.send_after(shop, now, &mut plans);
         self.do_all(now, plans)?;
         self.close_what_is_recorded(shop, now)
-    }
-
-    /// Whether this life did that to a movement already. Had it no effect, saying it again would have none.
-    fn has_said(&self, movement: MovementId, act: MovementAct) -> bool {
-        let me = self.holder();
-        let record = self.fold.book.movement(&movement);
-        record.is_some_and(|record| record.acts.iter().any(|(done, at)| *done == act && at.holder == me))
     }
 
     /// Writes plans; one that no longer fits what stands is left, and is looked at again when something changes.
@@ -179,8 +163,9 @@ impl<S: Store> Replica<S> {
     }
 
     /// A successor takes over when it holds the closed log up to its end.
-    fn succeed(&self, shop: ShopId, acts_for: &BTreeSet<Holder>, plans: &mut Vec<Plan>) {
+    fn succeed(&self, shop: ShopId, plans: &mut Vec<Plan>) {
         let me = self.holder();
+        let acts_for = self.fold.book.acts_for(shop, me);
         // Named, or heir of who was named and did not come to it.
         let named = |closing: &&Closing| acts_for.contains(&closing.successor) || planted::is(Bug::TwoSuccessors);
         for closing in self.fold.book.closings().ends(shop).filter(named) {
@@ -223,14 +208,12 @@ impl<S: Store> Replica<S> {
     }
 
     /// The cancelled credits whose amount this device is to give back now: all the others know, or the time is over.
-    fn due_returns(&mut self, shop: ShopId, acts_for: &BTreeSet<Holder>, now: Timestamp) -> Vec<CreditId> {
+    fn due_returns(&mut self, shop: ShopId, now: Timestamp) -> Vec<CreditId> {
         let book = &self.fold.book;
         let me = self.holder();
         let own = book.returning(shop).filter_map(|id| book.credit(id));
         let own: Vec<(CreditId, Vec<crate::model::Place>)> = own
-            .filter(|credit| acts_for.contains(&credit.origin.holder()))
-            // Said already, and without effect: saying it again would have none.
-            .filter(|credit| credit.returns.iter().all(|(place, _)| place.holder != me))
+            .filter(|credit| book.may_return(credit, &me))
             .map(|credit| (credit.id, credit.cancellations.clone()))
             .collect();
         if own.is_empty() {

@@ -120,7 +120,7 @@ impl Pot {
     }
 
     /// Whether a holder, as far as it is settled, stands for another as that one was at one of its entries.
-    pub(super) fn may_act_for(&self, by: Holder, whom: Holder, number: u64) -> bool {
+    pub fn may_act_for(&self, by: Holder, whom: Holder, number: u64) -> bool {
         by == whom || self.stands_for(by).get(&whom).is_some_and(|end| number <= *end)
     }
 

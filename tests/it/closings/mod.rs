@@ -17,12 +17,23 @@ pub const BUKAVU: ShopId = ShopId(2);
 
 /// Shop 2 with its keeper, which holds 500 USD and 500000 CDF, a till with 300 USD and a phone with 200 USD.
 pub fn shop() -> (Desk, [usize; 3]) {
+    shop_of(["keeper", "till", "phone"], ["300 USD", "200 USD"])
+}
+
+/// Shop 2 with its keeper, a till with 300 USD, a phone with 200 USD and a tablet with 100 USD: the keeper has the rest.
+pub fn four() -> (Desk, [usize; 4]) {
+    shop_of(["keeper", "till", "phone", "tablet"], ["300 USD", "200 USD", "100 USD"])
+}
+
+/// Shop 2 with these devices; the first keeps 1000 USD and 500000 CDF, and hands each other its share.
+fn shop_of<const N: usize, const M: usize>(names: [&str; N], shares: [&str; M]) -> (Desk, [usize; N]) {
     let mut desk = Desk::found_bare();
     desk.add_shop(BUKAVU, "Bukavu");
-    let seats @ [keeper, till, phone] = ["keeper", "till", "phone"].map(|name| desk.join(BUKAVU, name));
-    desk.add_sim(keeper, SIM, "1000", "500000");
-    desk.hand(keeper, till, "300 USD");
-    desk.hand(keeper, phone, "200 USD");
+    let seats = names.map(|name| desk.join(BUKAVU, name));
+    desk.add_sim(seats[0], SIM, "1000", "500000");
+    for (seat, share) in seats[1..].iter().zip(shares) {
+        desk.hand(seats[0], *seat, share);
+    }
     desk.meet_all();
     (desk, seats)
 }

@@ -3,8 +3,8 @@
 
 use proptest::prelude::*;
 
-use super::{BUKAVU, assert_agree, shares, to_bear};
-use crate::seats::{Desk, OFFICE, SIM};
+use super::{BUKAVU, assert_agree, four, shares, to_bear};
+use crate::seats::OFFICE;
 use crate::shares::random::{Step, act, step};
 use crate::shares::{assert_adds_up, sums};
 
@@ -35,14 +35,7 @@ fn event() -> impl Strategy<Value = Event> {
 
 /// Runs the events, lets all meet and looks at what they hold.
 fn hold_after(events: &[(usize, Event)]) {
-    let mut desk = Desk::found_bare();
-    desk.add_shop(BUKAVU, "Bukavu");
-    let [keeper, others @ ..] = ["keeper", "till", "phone", "tablet"].map(|name| desk.join(BUKAVU, name));
-    desk.add_sim(keeper, SIM, "1000", "500000");
-    for (seat, share) in others.into_iter().zip(["300 USD", "200 USD", "100 USD"]) {
-        desk.hand(keeper, seat, share);
-    }
-    desk.meet_all();
+    let (mut desk, _) = four();
     let mut excused = false;
     let mut copies: Vec<_> = (0..5).map(|_| None).collect();
     for (number, (seat, event)) in events.iter().enumerate() {

@@ -112,3 +112,33 @@ fn the_keeper_closes_both_sequels_and_one_successor_takes_over_both() {
         assert_eq!(shares(&mut desk, &[phone]), ["250.00"], "its gift was covered in its own sequel");
     }
 }
+
+#[test]
+fn what_a_closed_log_did_beyond_its_end_keeps_nobody_from_doing_it_by_right() {
+    let (mut desk, [keeper, till, phone]) = crate::closings::shop();
+    desk.grant(till, "OLD", "40 USD").expect("covered");
+    desk.meet_all();
+    let image = desk.image(phone);
+    let copy = desk.seat_copy(phone, image);
+    desk.grant(phone, "A1", "10 USD").expect("covered");
+    desk.grant(copy, "B1", "20 USD").expect("covered");
+    desk.cancel(keeper, "OLD").expect("cancelling");
+    desk.close(keeper, till, None, true).expect("closing");
+    // The till knows nothing of that, and gives the amount back where nothing counts any more.
+    desk.cancel(till, "OLD").expect("cancelling");
+    desk.give_back(till, "OLD").expect("returning");
+    meet_apart(&mut desk, &[OFFICE, keeper, till], &[phone, copy]);
+    let is_returned =
+        |desk: &Desk, seat: usize| desk.replica(seat).book().credits().any(|one| one.returned_at.is_some());
+    if !is_returned(&desk, keeper) {
+        desk.give_back(keeper, "OLD").expect("the successor's to return");
+    }
+    meet_apart(&mut desk, &[OFFICE, keeper, till], &[phone, copy]);
+    let seats = [OFFICE, keeper, till, phone, copy];
+    assert_agree(&mut desk, &seats);
+    assert_sums(&desk);
+    for seat in seats {
+        assert!(is_returned(&desk, seat), "seat {seat}");
+        assert_eq!(held_by(&desk, seat, keeper), 80_000, "its 500 and the till's 300: the 40 came back");
+    }
+}

@@ -5,8 +5,8 @@
 use proptest::prelude::*;
 
 use super::meet_apart;
-use crate::closings::{BUKAVU, assert_agree, to_bear};
-use crate::seats::{Desk, OFFICE, SIM};
+use crate::closings::{assert_agree, four, to_bear};
+use crate::seats::OFFICE;
 use crate::shares::random::{Step, act, step};
 use crate::shares::sums;
 
@@ -32,14 +32,7 @@ const COPIES_MAX: usize = 4;
 
 /// Runs the events, lets all meet and looks at what they hold.
 fn agree_after(events: &[(usize, Event)]) {
-    let mut desk = Desk::found_bare();
-    desk.add_shop(BUKAVU, "Bukavu");
-    let [keeper, others @ ..] = ["keeper", "till", "phone", "tablet"].map(|name| desk.join(BUKAVU, name));
-    desk.add_sim(keeper, SIM, "1000", "500000");
-    for (seat, share) in others.into_iter().zip(["300 USD", "200 USD", "100 USD"]) {
-        desk.hand(keeper, seat, share);
-    }
-    desk.meet_all();
+    let (mut desk, [keeper, ..]) = four();
     let mut closed = false;
     for (number, (seat, event)) in events.iter().enumerate() {
         let seat = seat % desk.seats();
@@ -116,10 +109,10 @@ fn what_another_copy_did_beyond_the_end_of_its_log_counts_for_nothing() {
     agree_after(&events);
 }
 
-/// The new life of a device that acted for two sequels gave a credit back that the shares said was not its own to give, and
-/// did so again and again, as fast as its company listened.
+/// A return from beyond the end of a closed log kept the successor's from counting: it was said again and again, as fast as
+/// its company listened.
 #[test]
-fn what_had_no_effect_is_not_said_without_end() {
+fn what_is_given_back_by_right_is_said_once() {
     use Event::{Close, Copy, Work};
     use ucash::model::CaptureState::Validated;
     agree_after(&[
