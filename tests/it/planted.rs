@@ -31,7 +31,7 @@ planted! {
     a_gift_is_taken_by_anyone: GiftTakenByAnyone, 1;
     an_amount_is_returned_twice: ReturnedTwice, 1;
     a_return_is_overridden: ReturnOverridden, 24;
-    a_restored_store_keeps_its_shares: RestoreKeepsShares, 31;
+    a_restored_store_keeps_its_shares: RestoreKeepsShares, 35;
     what_is_beyond_an_end_counts: LateEntryCounts, 91;
     two_succeed_one: TwoSuccessors, 5;
     a_successor_takes_over_twice: TakesOverTwice, 5;
