@@ -1,10 +1,10 @@
 //! Who only claims another sequel shows none and is left; the authority's own log goes on in one sequel alone; and a
 //! backup brings a forked log back whole.
 
-use ucash::log::{Head, LogId};
-use ucash::model::{Incarnation, NetworkId};
+use ucash::log::{Head, LogId, Suffix};
+use ucash::model::{DeviceKey, Incarnation, NetworkId, Scope};
 use ucash::replica::{Answer, Input, Output, Query};
-use ucash::wire::{Message, PROTOCOL, Position, decode, encode};
+use ucash::wire::{Message, PROTOCOL, Packed, Position, decode, encode};
 
 use super::{copied, forks, meet_apart};
 use crate::closings::assert_agree;
@@ -61,12 +61,7 @@ fn who_claims_another_sequel_and_never_shows_it_is_left_and_takes_nothing_along(
     let log = LogId::from_bytes(&log).expect("a log");
     assert_eq!(log.device, office);
     let say = |desk: &mut Desk, message: &Message| desk.handle(OFFICE, Input::Frame { peer, bytes: encode(message) });
-    desk.handle(OFFICE, Input::Connected { peer });
-    let wall = desk.now(OFFICE);
-    let authority = desk.identity(OFFICE).authority_key.expect("the founder's").public();
-    let network = NetworkId::of_authority(&authority);
-    let hello = Message::Hello { protocol: PROTOCOL, network, wall, digest: [7; 32], incarnation: Incarnation(5) };
-    say(&mut desk, &hello);
+    greet(&mut desk, peer);
     let head = Head { number, hash: [9; 32] };
     let claim = Message::Positions { scopes: vec![log.scope], positions: vec![Position { log, head }], answer: false };
     let asked = say(&mut desk, &claim);
@@ -85,10 +80,41 @@ fn who_claims_another_sequel_and_never_shows_it_is_left_and_takes_nothing_along(
     assert_eq!(desk.digest(OFFICE), before);
 }
 
+/// The office is in contact with a device of its network.
+fn greet(desk: &mut Desk, peer: DeviceKey) {
+    desk.handle(OFFICE, Input::Connected { peer });
+    let wall = desk.now(OFFICE);
+    let authority = desk.identity(OFFICE).authority_key.expect("the founder's").public();
+    let network = NetworkId::of_authority(&authority);
+    let hello = Message::Hello { protocol: PROTOCOL, network, wall, digest: [7; 32], incarnation: Incarnation(5) };
+    desk.handle(OFFICE, Input::Frame { peer, bytes: encode(&hello) });
+}
+
 /// The messages that went out.
 fn sent(outputs: &[Output]) -> impl Iterator<Item = Message> {
     outputs.iter().filter_map(|output| match output {
         Output::Send { bytes, .. } => Some(decode(bytes).expect("our own frame")),
         _ => None,
     })
+}
+
+#[test]
+fn sequels_of_numbers_that_there_are_not_break_nothing_and_end_the_connection() {
+    for from in [0, 1, 3, 1 << 40, u64::MAX - 1, u64::MAX] {
+        let mut desk = Desk::found();
+        let till = desk.join(crate::seats::SHOP, "till");
+        let (peer, before) = (desk.device(till), desk.digest(OFFICE));
+        let log = LogId { scope: Scope::Shop(crate::seats::SHOP), device: peer, incarnation: Incarnation(7) };
+        greet(&mut desk, peer);
+        let suffix = Suffix { log, from, bodies: vec![vec![1]; 3], signature: [8; 64] };
+        let branch = Message::Branch { after: [4; 32], entries: Packed::pack(&suffix) };
+        let places = vec![Head { number: from, hash: [5; 32] }, Head { number: u64::MAX, hash: [6; 32] }];
+        for message in [Message::Locate { log, places }, branch] {
+            let outputs = desk.handle(OFFICE, Input::Frame { peer, bytes: encode(&message) });
+            assert_eq!(sent(&outputs).filter(|said| matches!(said, Message::Branch { .. })).count(), 0);
+            let is_left = outputs.iter().any(|output| matches!(output, Output::Ban { .. }));
+            assert_eq!(is_left, matches!(message, Message::Branch { .. }), "from {from}: nobody signed that");
+        }
+        assert_eq!(desk.digest(OFFICE), before, "from {from}");
+    }
 }
