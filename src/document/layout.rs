@@ -7,7 +7,7 @@
 //! | | `certificate/DEVICE/HASH` | map | `Certify` |
 //! | | `revoked/DEVICE` | true | `Revoke` |
 //! | | `name/DEVICE` | register | `RenameDevice` |
-//! | | `keeper/N`, `stop/N/HOLDER`, `close/N/HOLDER`, `moved/NUMBER` | registers | their operations |
+//! | | `keeper/N`, `gateway/N`, `stop/N/HOLDER`, `close/N/HOLDER`, `moved/NUMBER` | registers | their operations |
 //! | shop | `town` | register | `DescribeShop` |
 //! | | `sight/HOLDER`, `clock/HOLDER`, `succession/HOLDER` | registers | `Sight`, `CorrectClock`, `TakeOver` |
 //! | | `resolution/ID` | registers | `Resolve` |
@@ -18,7 +18,7 @@
 //! | | `name`, `phone`, `address`, `due_at`, `notes`, `edited_by` | registers | `Grant`, `Edit` |
 //! | | `payment/ID`, `reversal/ID` | maps | `Pay`, `ReversePayment` |
 //! | | `returned`, `given_back/ID` | registers | `Return`, `GiveBack` |
-//! | | `status` | register: `actif`, or a map with the cancellation or what takes it back | all but `Edit`, `Renumber`, `GiveBack` |
+//! | | `status` | register: `actif`, or a map with the cancellation or what takes it back | all but `Edit`, `Renumber`, `GiveBack`, a payment that was reported |
 //!
 //! A *register* may be set again; everything else is written once. Absent options are not written; in an edit, a
 //! field taken away is written as null. There are no nested containers to create twice.
@@ -136,6 +136,7 @@ pub fn items(operation: &Operation) -> Vec<Item> {
             vec![("operator", Some(text(operator.word()))), ("shop", Some(number(shop.0.into())))],
         ),
         Operation::NameKeeper { shop, device } => layout.value(format!("keeper/{shop}"), text(&device.to_text())),
+        Operation::NameGateway { shop, device } => layout.value(format!("gateway/{shop}"), text(&device.to_text())),
         Operation::Stop { shop, of, successor } => {
             layout.value(format!("stop/{shop}/{}", of.to_text()), text(&successor.to_text()));
         }
@@ -193,6 +194,7 @@ pub fn items(operation: &Operation) -> Vec<Item> {
         Operation::Return { at } => layout.value("returned", time(*at)),
         Operation::Grant(grant) => grant_items(&mut layout, grant),
         Operation::Pay(payment) => {
+            let reported = payment.reported.as_ref();
             layout.map(
                 format!("payment/{}", payment.id),
                 vec![
@@ -201,9 +203,17 @@ pub fn items(operation: &Operation) -> Vec<Item> {
                     ("reference", some_text(payment.reference.as_ref())),
                     ("agent", some_text(payment.agent.as_ref())),
                     ("at", Some(time(payment.at))),
+                    ("token", reported.map(|one| text(&one.by.token))),
+                    ("label", reported.map(|one| text(&one.by.label))),
+                    ("start", reported.map(|one| text(&one.start.to_text()))),
+                    ("total", reported.map(|one| amount(one.total))),
+                    ("doubtful", reported.filter(|one| one.doubtful).map(|_| Scalar::Flag(true))),
                 ],
             );
-            layout.value("status", text(ACTIVE));
+            // An app that reports a payment knew nothing of a cancellation: it must not take one back in silence.
+            if reported.is_none() {
+                layout.value("status", text(ACTIVE));
+            }
         }
         Operation::ReversePayment { payment, why, agent } => {
             layout.map(
@@ -270,6 +280,9 @@ fn grant_items(layout: &mut Layout, grant: &Grant) {
     layout.some("agent", some_text(grant.agent.as_ref()));
     layout.value("granted_at", time(grant.granted_at));
     layout.some("old_id", grant.old_id.map(number));
+    layout.some("token", grant.reported.as_ref().map(|reported| text(&reported.by.token)));
+    layout.some("label", grant.reported.as_ref().map(|reported| text(&reported.by.label)));
+    layout.some("agent_number", grant.reported.as_ref().map(|reported| number(reported.agent_number)));
     layout.value("name", text(name));
     layout.some("phone", some_text(phone.as_ref()));
     layout.some("address", some_text(address.as_ref()));
@@ -340,7 +353,7 @@ pub(super) fn register(document: &DocumentId, key: &str) -> Option<Option<Regist
             return again.iter().any(|family| key.starts_with(family)).then_some(None);
         }
         (DocumentId::Registry, key)
-            if ["keeper/", "stop/", "close/", "moved/"].iter().any(|family| key.starts_with(family)) =>
+            if ["keeper/", "gateway/", "stop/", "close/", "moved/"].iter().any(|family| key.starts_with(family)) =>
         {
             return Some(None);
         }

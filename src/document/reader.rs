@@ -6,7 +6,8 @@ use crate::document::layout::{CANCELLED, Content, Item, Scalar, items};
 use crate::model::{
     Beneficiary, BeneficiaryKind, Capture, CaptureState, Closing, ConflictId, Correction, Decision, Deposit, DeviceKey,
     DocumentId, Edit, Gift, Grant, Holder, Movement, MovementId, MovementKind, Operation, Operator, PaymentId,
-    PaymentMade, PaymentMode, Reference, Resolution, Seen, ShopId, SimNumber, Timestamp, Withdrawal,
+    PaymentMade, PaymentMode, Reference, ReportedGrant, ReportedPayment, Reporter, Resolution, Seen, ShopId, SimNumber,
+    Timestamp, VersionId, Withdrawal,
 };
 use crate::money::Amount;
 
@@ -142,6 +143,10 @@ fn read_registry(found: &[Item]) -> Option<Operation> {
             shop: ShopId(rest.parse().ok()?),
             device: DeviceKey::from_text(&Reader::values(found).text(&first.key)?)?,
         }),
+        "gateway" => Some(Operation::NameGateway {
+            shop: ShopId(rest.parse().ok()?),
+            device: DeviceKey::from_text(&Reader::values(found).text(&first.key)?)?,
+        }),
         "stop" => {
             let (shop, of) = rest.split_once('/')?;
             Some(Operation::Stop {
@@ -272,6 +277,15 @@ fn read_credit(found: &[Item]) -> Option<Operation> {
             reference: fields.text("reference"),
             agent: fields.text("agent"),
             at: fields.time("at")?,
+            reported: match read_reporter(&fields)? {
+                None => None,
+                Some(by) => Some(ReportedPayment {
+                    by,
+                    start: VersionId::from_text(&fields.text("start")?)?,
+                    total: fields.amount("total")?,
+                    doubtful: fields.get("doubtful").is_some(),
+                }),
+            },
         })),
         Some(("given_back", id)) => Some(Operation::GiveBack {
             payment: PaymentId::from_text(id)?,
@@ -306,7 +320,20 @@ fn read_grant(values: &Reader<'_>) -> Option<Grant> {
         due_at: values.time("due_at"),
         notes: values.text("notes"),
         old_id: values.number("old_id"),
+        reported: match read_reporter(values)? {
+            None => None,
+            Some(by) => Some(ReportedGrant { by, agent_number: values.number("agent_number")? }),
+        },
     })
+}
+
+/// Which app reported it, if one did; `None` if that is only half said.
+fn read_reporter(fields: &Reader<'_>) -> Option<Option<Reporter>> {
+    match (fields.text("token"), fields.text("label")) {
+        (None, None) => Some(None),
+        (Some(token), Some(label)) => Some(Some(Reporter { token, label })),
+        _ => None,
+    }
 }
 
 fn read_edit(found: &[Item]) -> Option<Operation> {

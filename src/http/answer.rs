@@ -46,9 +46,13 @@ pub(super) fn shown(answer: &Answer) -> Result<Response, ApiError> {
         Answer::Conflicts(_) | Answer::Conflict(_) => Err(ApiError::Internal),
         // None is an answer for people: imports are reported row by row, local values hold hashes of secrets, and the
         // parts of a backup go into its stream.
-        Answer::Imported(_) | Answer::Local(_) | Answer::Snapshot(_) | Answer::OwnValues(..) | Answer::LogPiece(_) => {
-            Err(ApiError::Internal)
-        }
+        Answer::Imported(_)
+        | Answer::Reported(_)
+        | Answer::Rows(_)
+        | Answer::Local(_)
+        | Answer::Snapshot(_)
+        | Answer::OwnValues(..)
+        | Answer::LogPiece(_) => Err(ApiError::Internal),
     }
 }
 

@@ -41,7 +41,7 @@ pub fn of(error: &ApiError) -> StatusCode {
 /// The status of a refusal of the rules.
 pub fn of_refusal(refusal: &Refusal) -> StatusCode {
     match refusal {
-        Refusal::NotAllowed { .. } | Refusal::NotKeeper { .. } => StatusCode::FORBIDDEN,
+        Refusal::NotAllowed { .. } | Refusal::NotKeeper { .. } | Refusal::NotGateway { .. } => StatusCode::FORBIDDEN,
         Refusal::UnknownShop { .. }
         | Refusal::UnknownSim { .. }
         | Refusal::UnknownCredit { .. }

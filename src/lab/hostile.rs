@@ -136,6 +136,7 @@ impl Hand {
             due_at: None,
             notes: None,
             old_id: None,
+            reported: None,
         };
         let empty = DocumentState::new(DocumentId::Credit { shop, id: CreditId([0; 10]) });
         let change = empty.write(&Operation::Grant(grant), actor_of(&self.log, RUN), now);

@@ -84,6 +84,11 @@ impl Book {
         self.index.granted_in(Some(shop), None, None).count()
     }
 
+    /// The credits of a shop that have effect.
+    pub fn credits_in(&self, shop: ShopId) -> impl Iterator<Item = &Credit> {
+        self.granted_in(Some(shop), None, None)
+    }
+
     /// Every credit, by id.
     pub fn credits(&self) -> impl Iterator<Item = &Credit> {
         self.credits.values()
@@ -141,7 +146,11 @@ impl Book {
     pub fn put_credit(&mut self, credit: Credit) {
         let (pot, item) = (pot_of_credit(&credit), ItemId::Credit(credit.id));
         if self.credits.get(&credit.id).is_none_or(|known| known.origin.place() != credit.origin.place()) {
-            let deed = Deed::Spend { item, cents: credit.amount.cents() };
+            let cents = credit.amount.cents();
+            let deed = match credit.reported {
+                Some(_) => Deed::Owe { item, cents },
+                None => Deed::Spend { item, cents },
+            };
             self.shares.put(pot.clone(), credit.origin.place(), deed, &self.closings);
         }
         let known = self.credits.get(&credit.id).map_or(&[][..], |known| &known.returns);

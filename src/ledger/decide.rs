@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::ledger::{Book, Refusal};
 use crate::model::{
     Beneficiary, CaptureState, Credit, CreditId, CreditStatus, Edit, Grant, Holder, Movement, MovementId, MovementKind,
-    MovementRecord, Operation, Operator, PaymentId, PaymentMode, Reference, ShopId, SimNumber, Timestamp,
+    MovementRecord, Operation, Operator, PaymentId, PaymentMode, Reference, ReportedPayment, ShopId, SimNumber,
+    Timestamp,
 };
 use crate::money::{Amount, Currency};
 use crate::planted::{self, Bug};
@@ -127,6 +128,8 @@ pub enum CreditStep {
         agent: Option<String>,
         /// When it was received.
         at: Timestamp,
+        /// That the existing app reported it, if so.
+        reported: Option<ReportedPayment>,
     },
     /// A payment is taken back.
     ReversePayment {
@@ -337,7 +340,18 @@ impl Book {
     /// A credit is granted.
     pub fn plan_grant(&self, shop: ShopId, request: CreditRequest, holder: &Holder, now: Timestamp) -> Planned {
         let CreditRequest { reference, amount, sim, beneficiary, due_at, notes, agent } = request;
-        let grant = Grant { reference, amount, sim, beneficiary, agent, granted_at: now, due_at, notes, old_id: None };
+        let grant = Grant {
+            reference,
+            amount,
+            sim,
+            beneficiary,
+            agent,
+            granted_at: now,
+            due_at,
+            notes,
+            old_id: None,
+            reported: None,
+        };
         Operation::Grant(grant.clone()).check_fields()?;
         grant.beneficiary.shop.map_or(Ok(()), |shop| self.check_shop(shop))?;
         self.check_sim_of_shop(&grant.sim, shop)?;
@@ -361,7 +375,15 @@ impl Book {
         let credit = self.find_credit(key)?;
         let amount = Amount::parse(amount, credit.amount.currency())
             .map_err(|fault| Refusal::Money { field: "amount".to_owned(), fault })?;
-        let made = crate::model::PaymentMade { id: PaymentId([0; 10]), amount, mode, reference, agent, at: now };
+        let made = crate::model::PaymentMade {
+            id: PaymentId([0; 10]),
+            amount,
+            mode,
+            reference,
+            agent,
+            at: now,
+            reported: None,
+        };
         Operation::Pay(made.clone()).check_fields()?;
         match credit.status {
             CreditStatus::Cancelled => return Err(Refusal::CreditCancelled { reference: credit.reference.clone() }),
@@ -373,7 +395,7 @@ impl Book {
             return Err(Refusal::PaymentExceedsRemaining { asked: amount, remaining });
         }
         let crate::model::PaymentMade { reference, agent, at, .. } = made;
-        Ok(on(credit, CreditStep::Pay { amount, mode, reference, agent, at }))
+        Ok(on(credit, CreditStep::Pay { amount, mode, reference, agent, at, reported: None }))
     }
 
     /// A mistyped payment is taken back; not of a cancelled credit, which the reversal's status would reinstate.
@@ -479,8 +501,8 @@ impl CreditStep {
     /// The operation that this step writes, a payment under that id.
     pub fn operation(&self, id: PaymentId) -> Operation {
         match self.clone() {
-            CreditStep::Pay { amount, mode, reference, agent, at } => {
-                Operation::Pay(crate::model::PaymentMade { id, amount, mode, reference, agent, at })
+            CreditStep::Pay { amount, mode, reference, agent, at, reported } => {
+                Operation::Pay(crate::model::PaymentMade { id, amount, mode, reference, agent, at, reported })
             }
             CreditStep::ReversePayment { payment, why, agent } => Operation::ReversePayment { payment, why, agent },
             CreditStep::Cancel { why, agent, at } => Operation::Cancel { why, agent, at },

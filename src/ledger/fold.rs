@@ -59,7 +59,7 @@ pub fn fold_credit(
         }
     }
     let newest = history.operations.iter().map(|stamped| stamped.origin).max().unwrap_or(origin);
-    let Grant { amount, sim, agent, granted_at, old_id, .. } = grant.clone();
+    let Grant { amount, sim, agent, granted_at, old_id, reported, .. } = grant.clone();
     let (reference, former_references) = references(history, grant);
     let credit = Credit {
         id,
@@ -74,6 +74,7 @@ pub fn fold_credit(
         due_at,
         notes,
         old_id,
+        reported,
         payments,
         paid,
         status: CreditStatus::Granted,
@@ -137,6 +138,7 @@ fn fold_payments(history: &History<'_>, counts: &impl Fn(&Stamped) -> bool) -> V
             origin: *origin,
             reversed: false,
             given_back: None,
+            reported: made.reported.clone(),
         };
         // Recorded twice under one identity, it is one payment; the earlier record stands.
         match payments.iter_mut().find(|known| known.id == payment.id) {

@@ -181,7 +181,7 @@ impl Book {
         let mut then = Vec::new();
         if let Some(paid) = &row.paid {
             let ImportedPayment { amount, mode, reference, at } = paid.clone();
-            then.push(CreditStep::Pay { amount, mode, reference, agent: grant.agent.clone(), at });
+            then.push(CreditStep::Pay { amount, mode, reference, agent: grant.agent.clone(), at, reported: None });
         }
         if let Some((at, why)) = &row.cancelled {
             then.push(CreditStep::Cancel { why: why.clone(), agent: grant.agent.clone(), at: *at });

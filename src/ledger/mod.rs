@@ -29,6 +29,7 @@ mod index;
 mod pot;
 mod references;
 mod refusal;
+mod report;
 mod resolve;
 mod shares;
 mod statistics;
@@ -45,4 +46,8 @@ pub use fold::{fold_credit, fold_movement};
 pub use holdings::{Holding, OpenGift};
 pub use import::{ImportRow, ImportedCredit, ImportedPayment, RowPlan};
 pub use refusal::{OtherShare, Refusal};
+pub use report::{
+    Had, Judgement, Opinion, ReportedRow, VERSIONS_MAX, accepted_version, had_by_entries, judge as judge_report,
+    note_accepted, note_sent,
+};
 pub use statistics::Statistics;

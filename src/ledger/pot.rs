@@ -25,6 +25,8 @@ pub(super) enum Deed {
     Await { movement: MovementId, cents: i128 },
     /// A grant, a withdrawal, a deposit, or what a SIM took along.
     Spend { item: ItemId, cents: i128 },
+    /// A grant that the existing app reported: it has happened, whether it is covered or not.
+    Owe { item: ItemId, cents: i128 },
     /// A gift is made.
     Give { gift: MovementId, to: Holder, cents: i128 },
     /// A gift is taken.
@@ -189,7 +191,7 @@ impl Pot {
         let (id, cents, kind) = match *deed {
             Deed::Add { movement, cents } => (ItemId::Movement(movement), cents, Kind::Income),
             Deed::Await { movement, cents } => (ItemId::Movement(movement), cents, Kind::Pending),
-            Deed::Spend { item, cents } => (item, cents, Kind::Spent),
+            Deed::Spend { item, cents } | Deed::Owe { item, cents } => (item, cents, Kind::Spent),
             Deed::Give { gift, to, cents } => (ItemId::Movement(gift), cents, Kind::Gift { to }),
             _ => return,
         };
@@ -409,6 +411,7 @@ impl Pot {
         let delta = match *deed {
             Deed::Add { cents, .. } => Some(cents),
             Deed::Await { .. } => Some(0),
+            Deed::Owe { cents, .. } => Some(-cents),
             Deed::Spend { cents, .. } | Deed::Give { cents, .. } => covered(cents),
             Deed::TakeOver { of, end } => return self.weigh_succession(at.holder, account, of, end, rules),
             Deed::Take { gift } => {
@@ -539,7 +542,9 @@ impl Pot {
             Deed::Add { movement, .. } | Deed::Await { movement, .. } => {
                 self.standing(ItemId::Movement(movement), |standing| standing.void = !counts);
             }
-            Deed::Spend { item, .. } => self.standing(item, |standing| standing.void = !counts),
+            Deed::Spend { item, .. } | Deed::Owe { item, .. } => {
+                self.standing(item, |standing| standing.void = !counts)
+            }
             Deed::Give { gift, .. } => {
                 self.standing(ItemId::Movement(gift), |standing| standing.void = !counts);
                 if counts {

@@ -106,6 +106,19 @@ impl Book {
         self.credits_with(&plain).filter(is_meant).collect()
     }
 
+    /// The credits of a shop that bear that reference, or ever bore it or were shown under it, the earliest first; those
+    /// without effect left out.
+    pub(super) fn ever_shown(&self, shop: ShopId, reference: &Reference) -> Vec<&Credit> {
+        let mut found = self.rivals(shop, reference);
+        if let Some((plain, suffix)) = reference.as_str().rsplit_once(MARK)
+            && let Ok(plain) = Reference::new(plain)
+            && suffix.len() >= SUFFIX_MIN
+        {
+            found.extend(self.rivals(shop, &plain).into_iter().filter(|one| letters(&one.id).starts_with(suffix)));
+        }
+        found
+    }
+
     /// The credit that has that id or reference.
     ///
     /// # Errors

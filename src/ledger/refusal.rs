@@ -40,6 +40,14 @@ pub enum Refusal {
         /// What is wrong.
         fault: MoneyError,
     },
+    /// Another device writes for that shop's existing apps, or none was named.
+    #[error("the existing apps of shop {shop} are served by {}", gateway.as_deref().unwrap_or("no device yet"))]
+    NotGateway {
+        /// The shop.
+        shop: ShopId,
+        /// The device that does, by name.
+        gateway: Option<String>,
+    },
     /// No shop of that number.
     #[error("no shop has the number {shop}")]
     UnknownShop {
@@ -371,6 +379,7 @@ impl Refusal {
                 MoneyError::TooLarge { .. } => "amount_too_large",
                 MoneyError::CurrencyMismatch { .. } => "currency_mismatch",
             },
+            Refusal::NotGateway { .. } => "not_gateway",
             Refusal::UnknownShop { .. } => "unknown_shop",
             Refusal::ShopExists { .. } => "shop_exists",
             Refusal::UnknownSim { .. } => "unknown_sim",

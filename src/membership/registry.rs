@@ -73,6 +73,8 @@ pub struct Registry {
     founding: Option<(Founding, Origin)>,
     members: BTreeMap<DeviceKey, Member>,
     revoked: BTreeSet<DeviceKey>,
+    /// Who was named to write for a shop's existing apps, by which entry: nobody who was loses the right to have written.
+    gateways: BTreeMap<ShopId, BTreeMap<Origin, DeviceKey>>,
     admitted: u64,
 }
 
@@ -85,6 +87,7 @@ impl Registry {
             founding: None,
             members: BTreeMap::new(),
             revoked: BTreeSet::new(),
+            gateways: BTreeMap::new(),
             admitted: 0,
         }
     }
@@ -153,8 +156,28 @@ impl Registry {
         if planted::is(Bug::RightNotChecked) {
             return true;
         }
-        let certificates = self.members.get(writer).into_iter().flat_map(|member| &member.certificates);
-        certificates.into_iter().any(|(certificate, _)| certificate.role.may_write(certificate.shop, scope))
+        let is_gateway = matches!(scope, Scope::Shop(shop) if self.was_gateway(writer, shop));
+        is_gateway || self.holds(writer, |certificate| certificate.role.may_write(certificate.shop, scope))
+    }
+
+    /// Whether a device was ever named to write for a shop's existing apps.
+    fn was_gateway(&self, device: &DeviceKey, shop: ShopId) -> bool {
+        self.gateways.get(&shop).is_some_and(|named| named.values().any(|one| one == device))
+    }
+
+    /// Whether that writer may record in that shop what the existing app reports: a gateway of it, or the head office.
+    pub fn may_report(&self, writer: &DeviceKey, shop: ShopId) -> bool {
+        self.was_gateway(writer, shop) || self.holds(writer, |certificate| certificate.role == Role::HeadOffice)
+    }
+
+    /// The device that writes for a shop's existing apps now: the one named last.
+    pub fn gateway(&self, shop: ShopId) -> Option<DeviceKey> {
+        self.gateways.get(&shop)?.values().next_back().copied()
+    }
+
+    /// The gateways by shop.
+    pub fn gateways(&self) -> impl Iterator<Item = (ShopId, DeviceKey)> {
+        self.gateways.iter().filter_map(|(shop, named)| Some((*shop, *named.values().next_back()?)))
     }
 
     /// Whether a log's writer is known at all: entries of strangers are not even kept.
@@ -193,6 +216,14 @@ impl Registry {
                         .holds(writer, |certificate| certificate.role.may_write(certificate.shop, Scope::Shop(*shop))),
             ),
             Operation::Certify { device, certificate, .. } => self.believe(device, certificate).map(|_| ()),
+            Operation::NameGateway { shop, .. } => right(
+                *writer == self.authority
+                    || self.holds(writer, |certificate| match certificate.role {
+                        Role::HeadOffice => true,
+                        Role::Manager => certificate.shop == *shop,
+                        Role::Device | Role::Relay | Role::Auditor => false,
+                    }),
+            ),
             Operation::Revoke { device } => right(self.may_manage(writer, device)),
             Operation::RenameDevice { device, .. } => right(writer == device || self.may_manage(writer, device)),
             _ => Err(RegistryFault::Right),
@@ -214,6 +245,12 @@ impl Registry {
                 let certificate = self.believe(device, bytes)?;
                 self.admit(certificate, bytes.clone(), name, origin);
             }
+            Operation::NameGateway { shop, device } => {
+                if self.gateways.entry(*shop).or_default().insert(origin, *device).is_none() {
+                    // What it wrote before it was known to may count now.
+                    self.admitted += 1;
+                }
+            }
             Operation::Revoke { device } => {
                 self.revoked.insert(*device);
             }
@@ -228,7 +265,7 @@ impl Registry {
         Ok(())
     }
 
-    /// How many certificates were taken so far, each once.
+    /// How many certificates and namings of gateways were taken so far, each once.
     pub fn admitted(&self) -> u64 {
         self.admitted
     }

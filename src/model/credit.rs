@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Clash, CreditId, Origin, PaymentId, Place, Reference, ShopId, SimNumber, Timestamp};
+use crate::model::{
+    Clash, CreditId, Origin, PaymentId, Place, Reference, ReportedGrant, ReportedPayment, ShopId, SimNumber, Timestamp,
+};
 use crate::money::{Amount, Balance};
 
 macro_rules! words {
@@ -107,6 +109,8 @@ pub struct Payment {
     pub reversed: bool,
     /// How much of it was handed back, since it was more than was owed.
     pub given_back: Option<Amount>,
+    /// That the existing app reported it, if so.
+    pub reported: Option<ReportedPayment>,
 }
 
 impl Payment {
@@ -149,6 +153,8 @@ pub struct Credit {
     pub notes: Option<String>,
     /// The integer id it had on the old server.
     pub old_id: Option<u64>,
+    /// That the existing app reported it, if so.
+    pub reported: Option<ReportedGrant>,
     /// Payments, oldest first, reversed ones included.
     pub payments: Vec<Payment>,
     /// Payments less reversals. May exceed the amount after a merge.

@@ -4,8 +4,10 @@
 
 mod conflict;
 mod credit;
+mod history;
 mod ids;
 mod operation;
+mod report;
 mod sim;
 mod text;
 mod time;
@@ -14,11 +16,13 @@ pub use conflict::{
     Clash, ClashOver, ClashSide, ClashValue, Conflict, ConflictKind, Decision, Outcome, Resolution, Side, SideValue,
 };
 pub use credit::{Beneficiary, BeneficiaryKind, Credit, CreditStatus, Payment, PaymentMode};
+pub use history::{History, Register, Stamped};
 pub use ids::{ConflictId, CreditId, DeviceKey, Holder, Incarnation, MovementId, NetworkId, PaymentId, Place, ShopId};
 pub use operation::{
-    Closing, ContactField, Correction, DocumentId, EXPLAINED_MS, Edit, Grant, History, Movement, Operation,
-    PaymentMade, Register, SEEN_MAX, Scope, Seen, Stamped,
+    Closing, ContactField, Correction, DocumentId, EXPLAINED_MS, Edit, Grant, Movement, Operation, PaymentMade,
+    SEEN_MAX, Scope, Seen,
 };
+pub use report::{ReportedGrant, ReportedPayment, Reporter, VersionId};
 pub use sim::{
     Capture, CaptureState, Deposit, Gift, MovementAct, MovementKind, MovementRecord, Operator, Sim, SimNumber,
     Withdrawal,

@@ -3,14 +3,12 @@
 //! An entry of a log bears one operation on one document. The set is closed: a device that meets an operation
 //! it does not know keeps the entry without effect.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use crate::model::text::{self, FieldError, FieldFault};
 use crate::model::{
-    Beneficiary, CreditId, DeviceKey, Holder, Month, MovementId, MovementKind, Operator, Origin, PaymentId,
-    PaymentMode, Reference, Resolution, ShopId, SimNumber, Timestamp,
+    Beneficiary, CreditId, DeviceKey, Holder, Month, MovementId, MovementKind, Operator, PaymentId, PaymentMode,
+    Reference, ReportedGrant, ReportedPayment, Resolution, ShopId, SimNumber, Timestamp,
 };
 use crate::money::Amount;
 
@@ -81,6 +79,8 @@ pub struct Grant {
     pub notes: Option<String>,
     /// The integer id it had on the old server.
     pub old_id: Option<u64>,
+    /// That the existing app reported it through a gateway, if so.
+    pub reported: Option<ReportedGrant>,
 }
 
 /// The recording of a payment.
@@ -98,6 +98,8 @@ pub struct PaymentMade {
     pub agent: Option<String>,
     /// When it was received.
     pub at: Timestamp,
+    /// That the existing app reported it through a gateway, if so.
+    pub reported: Option<ReportedPayment>,
 }
 
 /// A field of a credit that may be edited; concurrent edits merge field by field.
@@ -257,6 +259,13 @@ pub enum Operation {
     },
     /// Registry, by the authority: that device is the shop's keeper.
     NameKeeper {
+        /// The shop.
+        shop: ShopId,
+        /// The device.
+        device: DeviceKey,
+    },
+    /// Registry, by the head office or the shop's manager: that device writes for the shop's existing apps.
+    NameGateway {
         /// The shop.
         shop: ShopId,
         /// The device.
@@ -439,7 +448,10 @@ impl Operation {
                 text::line("name", device_name, name)
             }
             Operation::Revoke { .. } | Operation::AddSim { .. } | Operation::MoveSim { .. } => Ok(()),
-            Operation::NameKeeper { .. } | Operation::Stop { .. } | Operation::Close(_) => Ok(()),
+            Operation::NameKeeper { .. }
+            | Operation::NameGateway { .. }
+            | Operation::Stop { .. }
+            | Operation::Close(_) => Ok(()),
             Operation::ValidateCapture { .. } | Operation::Reimburse { .. } => Ok(()),
             Operation::TakeGift { .. } | Operation::BearGift { .. } | Operation::Return { .. } => Ok(()),
             Operation::TakeOver { .. } => Ok(()),
@@ -478,6 +490,7 @@ impl Operation {
             Operation::Pay(payment) => {
                 above_zero("amount", payment.amount)?;
                 text::optional_line("reference", payment.reference.as_deref(), name)?;
+                payment.reported.as_ref().map_or(Ok(()), |reported| reported.check_fields(payment.amount))?;
                 text::optional_line("agent", payment.agent.as_deref(), name)
             }
             Operation::Edit { edits, agent } => {
@@ -499,6 +512,7 @@ impl Grant {
         text::optional_line("beneficiary.phone", phone.as_deref(), text::PHONE_CHARS_MAX)?;
         text::notes("beneficiary.address", address.as_deref())?;
         text::notes("notes", self.notes.as_deref())?;
+        self.reported.as_ref().map_or(Ok(()), ReportedGrant::check_fields)?;
         text::optional_line("agent", self.agent.as_deref(), text::NAME_CHARS_MAX)
     }
 }
@@ -542,50 +556,4 @@ impl Movement {
 
 fn above_zero(field: &str, amount: Amount) -> Result<(), FieldError> {
     if amount.is_zero() { Err(FieldError::malformed(field, "more than zero")) } else { Ok(()) }
-}
-
-/// A place in a document that operations set again and again; concurrent values stand side by side until one
-/// that has seen them replaces them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Register {
-    /// The credit's one status register.
-    Status,
-    /// One editable field.
-    Contact(ContactField),
-    /// The credit's number.
-    Reference,
-    /// How much of a payment was handed back.
-    GivenBack(PaymentId),
-    /// What people call a device.
-    DeviceName(DeviceKey),
-    /// Where the shop is.
-    Town,
-}
-
-/// An operation and who did it when.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stamped {
-    /// What.
-    pub operation: Operation,
-    /// By whom, when.
-    pub origin: Origin,
-}
-
-/// Everything that was done to one document: what `ledger` folds.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct History<'a> {
-    /// In an order in which causes come before effects.
-    pub operations: &'a [Stamped],
-    /// For each register, which of the operations' values nothing has replaced (indices into `operations`).
-    pub visible: BTreeMap<Register, Vec<usize>>,
-    /// For each operation, which others its writer had seen; empty if each had seen all before it.
-    pub seen: Vec<Vec<bool>>,
-}
-
-impl History<'_> {
-    /// Whether two operations were done apart: neither writer had seen the other's.
-    pub fn is_apart(&self, one: usize, other: usize) -> bool {
-        let has_seen = |by: usize, what: usize| self.seen.get(by).and_then(|seen| seen.get(what)) == Some(&true);
-        !self.seen.is_empty() && one != other && !has_seen(one, other) && !has_seen(other, one)
-    }
 }

@@ -9,7 +9,7 @@
 //!
 //! A message moves nothing: the gift is an entry like any other, and so is its taking.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ledger::{OtherShare, Refusal};
 use crate::model::{DeviceKey, Holder, Scope, ShopId, SimNumber, Timestamp};
@@ -73,7 +73,12 @@ impl<S: Store> Replica<S> {
         let sessions = self.sessions.iter().filter(|(_, session)| {
             session.certificate.as_ref().is_some_and(|one| one.role.may_write(one.shop, Scope::Shop(shop)))
         });
+        let gateway = self.fold.registry.gateway(shop);
+        let named = gateway.and_then(|device| self.sessions.get_key_value(&device));
+        let named = named.filter(|(_, session)| session.certificate.is_some());
+        let sessions: BTreeMap<_, _> = sessions.chain(named).collect();
         let holders = sessions
+            .into_iter()
             .filter_map(|(device, session)| Some(Holder { device: *device, incarnation: session.incarnation? }));
         holders.filter(|holder| self.fold.book.closings().is_open(holder)).collect()
     }
@@ -290,9 +295,9 @@ impl<S: Store> Replica<S> {
         let mut view = SharesView {
             sim: sim.to_string(),
             shop_id: shop,
-            shares: std::collections::BTreeMap::new(),
-            on_the_way: std::collections::BTreeMap::new(),
-            coming_back: std::collections::BTreeMap::new(),
+            shares: BTreeMap::new(),
+            on_the_way: BTreeMap::new(),
+            coming_back: BTreeMap::new(),
         };
         for currency in crate::money::Currency::ALL {
             let mut holdings = book.holdings(shop, sim, currency);

@@ -12,7 +12,7 @@ use crate::replica::conduct::Conducts;
 use crate::replica::fold::Fold;
 use crate::replica::logs::Logs;
 use crate::replica::soundness::Damage;
-use crate::replica::{Replica, ReplicaError, keys, steward, sync};
+use crate::replica::{Replica, ReplicaError, gateway, keys, steward, sync};
 use crate::store::{Batch, Store};
 
 /// The secrets of a device.
@@ -215,6 +215,7 @@ impl<S: Store> Replica<S> {
             rehearsal: None,
             waiting: Vec::new(),
             steward: steward::Timers::default(),
+            apps: gateway::Apps::default(),
             doubts: BTreeMap::new(),
             pending: BTreeMap::new(),
             outputs: Vec::new(),

@@ -2,11 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ledger::{CreditFilter, CreditRequest, ImportRow, StatisticsPeriod};
+use crate::ledger::{CreditFilter, CreditRequest, ImportRow, ReportedRow, StatisticsPeriod};
 use crate::membership::{ReadScope, Role};
-use crate::model::{ConflictKind, Decision, Edit, MovementKind, Operator, PaymentMode, ShopId, SimNumber};
+use crate::model::{
+    ConflictKind, Decision, Edit, MovementKind, Operator, PaymentMode, Reporter, ShopId, SimNumber, Timestamp,
+};
 use crate::money::Amount;
-use crate::replica::LogFilter;
+use crate::replica::{LogFilter, RowFilter};
 
 /// A command of a person or program on this device.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -122,6 +124,31 @@ pub enum Command {
         dry_run: bool,
         /// The rows.
         rows: Vec<ImportRow>,
+    },
+    /// Names the device that writes for a shop's existing apps.
+    NameGateway {
+        /// The shop.
+        shop: ShopId,
+        /// Name or key of the device.
+        device: String,
+    },
+    /// Takes rows that an existing app uploads for a shop. What they say has happened.
+    Report {
+        /// The app.
+        by: Reporter,
+        /// The shop it uploads for.
+        shop: ShopId,
+        /// The rows.
+        rows: Vec<ReportedRow>,
+    },
+    /// The rows of a shop that an existing app has not had, or may have lost; they are remembered as sent.
+    Download {
+        /// The app.
+        by: Reporter,
+        /// The shop.
+        shop: ShopId,
+        /// The mark of its last download, by its clock.
+        since: Option<Timestamp>,
     },
     /// Gives some of this device's share to another device of the shop.
     GiveShare {
@@ -278,6 +305,8 @@ pub enum Query {
         /// Its id.
         key: String,
     },
+    /// Credits as the existing app knows them.
+    Rows(RowFilter),
     /// Sums over a shop and period.
     Statistics(StatisticsPeriod),
     /// The local values whose key starts so.

@@ -171,6 +171,9 @@ impl<S: Store> Replica<S> {
                 Ok(Answer::Conflict(Box::new(self.conflict_view(&found))))
             }
             Command::Import { session, dry_run, rows } => self.import(now, session, dry_run, &rows),
+            Command::NameGateway { shop, device } => self.name_gateway(now, shop, &device),
+            Command::Report { by, shop, rows } => self.take_report(now, &by, shop, &rows),
+            Command::Download { by, shop, since } => self.download(now, &by, shop, since),
             Command::Invite { shop, new_shop, role, read, expires_in_ms, addresses } => {
                 self.invite(now, shop, new_shop, role, read, expires_in_ms, addresses)
             }
@@ -224,11 +227,14 @@ impl<S: Store> Replica<S> {
 
     pub(super) fn carry_all(&mut self, now: Timestamp, plans: &[Plan]) -> Result<(), CommandError> {
         // Rights and fields first, for all: a command is done whole or not at all.
-        for plan in plans {
-            self.check_right(plan)?;
-            plan.check_fields()?;
-        }
+        plans.iter().try_for_each(|plan| self.check_plan(plan))?;
         plans.iter().try_for_each(|plan| self.carry_out(now, plan).map(|_| ()))
+    }
+
+    /// Whether a plan may be written: by right, and by what its fields hold.
+    pub(super) fn check_plan(&self, plan: &Plan) -> Result<(), Refusal> {
+        self.check_right(plan)?;
+        plan.check_fields()
     }
 
     fn check_right(&self, plan: &Plan) -> Result<(), Refusal> {
@@ -338,7 +344,10 @@ impl<S: Store> Replica<S> {
         step: &CreditStep,
     ) -> Result<(), CommandError> {
         let log = self.own_log(Scope::Shop(shop));
-        let id = payment_id(&log, self.run, self.logs.head(&log).number + 1);
+        let id = match step {
+            CreditStep::Pay { reported: Some(reported), .. } => reported.payment_id(&credit),
+            _ => payment_id(&log, self.run, self.logs.head(&log).number + 1),
+        };
         self.write_operation(now, &log, &DocumentId::Credit { shop, id: credit }, &step.operation(id))
     }
 

@@ -24,7 +24,7 @@ use crate::model::{
 };
 use crate::planted::{self, Bug};
 use crate::replica::ReplicaError;
-use crate::replica::operations::{SetAside, counts, is_bound, movement_of, read_change};
+use crate::replica::operations::{SetAside, counts, is_bound, is_reported, movement_of, read_change};
 use crate::replica::sightings::Deeds;
 
 /// An entry by its place: the log's number in this store, and the entry's in its log.
@@ -323,6 +323,11 @@ impl Fold {
         };
         if operation.check_fields().is_err() {
             return set_aside(SetAside::Field);
+        }
+        if let (true, Scope::Shop(shop)) = (is_reported(&operation), log.scope)
+            && !self.registry.may_report(&log.device, shop)
+        {
+            return set_aside(SetAside::Right);
         }
         if !is_bound(&operation, &entries.written(log), at.number, body) {
             return set_aside(SetAside::Id);

@@ -10,6 +10,7 @@
 //! | `v` id(8) | an invitation made here | own |
 //! | `r` credit(10) | since when this device knows that it is cancelled, milliseconds | own |
 //! | `n` name | a value kept for the shell | own |
+//! | `t` token(8), `t` token(8) credit(10) | what is known of an existing app, and what it had of a credit | own |
 //! | `c` credit(10) | the credit as it stands, and the entries that made it | derived |
 //! | `m` movement(10) | the movement as it stands | derived |
 //! | `d` document | the entries that made it | derived |
@@ -21,10 +22,10 @@ use crate::model::{CreditId, DocumentId, MovementId};
 use crate::replica::fold::EntryRef;
 
 /// The letters of what no log holds and nothing can be derived from.
-pub(crate) const OWN: [u8; 4] = *b"invr";
+pub(crate) const OWN: [u8; 5] = *b"invrt";
 
 /// Goes up when a derived value is laid out or computed otherwise; the store is then folded anew.
-pub(crate) const DERIVED_VERSION: &[u8] = b"4";
+pub(crate) const DERIVED_VERSION: &[u8] = b"5";
 
 /// The last version that kept no [`OWN_SUM`].
 pub(crate) const UNCOUNTED_VERSION: &[u8] = b"2";
@@ -103,6 +104,15 @@ pub(crate) fn invitation(id: &[u8; 8]) -> Vec<u8> {
 
 pub(crate) fn cancelled_since(credit: &CreditId) -> Vec<u8> {
     [&b"r"[..], &credit.0].concat()
+}
+
+/// What is known of an existing app; the beginning of what it had of each credit.
+pub(crate) fn app(token: &str) -> Vec<u8> {
+    [&b"t"[..], &blake3::derive_key("ucash/v1/app", token.as_bytes())[..8]].concat()
+}
+
+pub(crate) fn copy(token: &str, credit: &CreditId) -> Vec<u8> {
+    [&app(token)[..], &credit.0].concat()
 }
 
 pub(crate) fn local(name: &str) -> Vec<u8> {

@@ -28,6 +28,7 @@ mod conflicts;
 mod error;
 mod fold;
 mod forks;
+mod gateway;
 mod greeting;
 mod heard;
 mod io;
@@ -52,13 +53,14 @@ mod view;
 
 use std::collections::BTreeMap;
 
-pub use crate::ledger::{CreditRequest as GrantRequest, ImportRow, ImportedCredit, ImportedPayment};
+pub use crate::ledger::{CreditRequest as GrantRequest, ImportRow, ImportedCredit, ImportedPayment, ReportedRow};
 pub use backup::{BackupFrame, BackupHeader, FRAME_HASH_BYTES, FRAME_HEAD_BYTES, FrameError, Frames, Snapshot};
 pub use boot::{BootError, Founder, Identity};
 pub use changes::Change;
 pub use command::{Command, ConflictFilter, Query, RowOutcome};
 use error::CommandError;
 pub use error::ReplicaError;
+pub use gateway::{ReportOutcome, RowFilter, RowView};
 pub use io::{Input, Output, Tally};
 pub use join::{JoinError, Joiner};
 pub use operations::SetAside;
@@ -109,6 +111,7 @@ pub struct Replica<S> {
     /// Commands that wait for others to give some of their share.
     waiting: Vec<asking::Waiting>,
     steward: steward::Timers,
+    apps: gateway::Apps,
     /// Entries of others that came with a stamp ahead of this clock, until it is recorded that they were seen.
     doubts: BTreeMap<LogId, BTreeMap<u64, Origin>>,
     /// Own values set in this step; `None` removes.

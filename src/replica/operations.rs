@@ -32,13 +32,25 @@ pub(super) fn movement_of(operation: &Operation) -> Option<MovementId> {
     }
 }
 
+/// Whether an operation says that the existing app reported it: a shape that only gateways may write.
+pub(super) fn is_reported(operation: &Operation) -> bool {
+    match operation {
+        Operation::Grant(grant) => grant.reported.is_some(),
+        Operation::Pay(payment) => payment.reported.is_some(),
+        _ => false,
+    }
+}
+
 /// Whether what an entry makes bears the id that is bound to the entry: nobody can make another's credit, movement
 /// or payment, or make one twice. Of a payment too: ids can be foreseen, and one who wrote under another's next id
 /// first would swallow that payment, or stop that device's writing.
 pub(super) fn is_bound(operation: &Operation, log: &LogId, number: u64, body: &Body) -> bool {
     match (operation, &body.document) {
         (Operation::Grant(_), DocumentId::Credit { id, .. }) => *id == credit_id(log, number, &body.change),
-        (Operation::Pay(payment), _) => payment.id == payment_id(log, body.run, number),
+        (Operation::Pay(payment), document) => match (&payment.reported, document) {
+            (Some(reported), DocumentId::Credit { id, .. }) => payment.id == reported.payment_id(id),
+            _ => payment.id == payment_id(log, body.run, number),
+        },
         (Operation::Move(movement), DocumentId::SimMonth { month, .. }) => {
             movement.id == movement_id(log, body.run, number) && *month == Month::of(movement.at)
         }

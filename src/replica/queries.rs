@@ -50,6 +50,9 @@ impl Fold {
             members.insert(format!("{device} {}", member.name).as_bytes());
             member.certificates.iter().for_each(|(_, bytes)| members.insert(bytes));
         }
+        for (shop, device) in self.registry.gateways() {
+            members.insert(format!("gateway {shop} {device}").as_bytes());
+        }
         self.registry.revoked().iter().for_each(|device| members.insert(format!("revoked {device}").as_bytes()));
         hasher.update(&members.to_bytes());
         hasher.update(&self.book.shares_digest());
@@ -105,6 +108,7 @@ impl<S: Store> Replica<S> {
                 let sums = book.statistics(period, now);
                 Answer::Statistics(sums.iter().map(|(currency, sum)| (*currency, statistics_view(sum))).collect())
             }
+            Query::Rows(filter) => self.rows(filter, now)?,
             Query::Local { prefix } => Answer::Local(self.local(prefix).map_err(failed)?),
             Query::Log(filter) => Answer::Entries(self.entries_page(filter)?),
             Query::Document { key } => Answer::Document(Box::new(self.document_view(key)?)),
@@ -218,6 +222,7 @@ impl<S: Store> Replica<S> {
             devices: devices.count() as u32,
             sims: sims.count() as u32,
             credits: self.fold.book.credits_of(shop) as u64,
+            gateway: self.fold.registry.gateway(shop).map(|device| self.fold.registry.name_of(&device)),
         })
     }
 

@@ -198,6 +198,7 @@ fn kind(operation: &Operation) -> &'static str {
         Operation::RenameDevice { .. } => "rename_device",
         Operation::AddSim { .. } => "add_sim",
         Operation::NameKeeper { .. } => "name_keeper",
+        Operation::NameGateway { .. } => "name_gateway",
         Operation::Stop { .. } => "stop",
         Operation::Close(_) => "close",
         Operation::MoveSim { .. } => "move_sim",

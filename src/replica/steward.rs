@@ -291,7 +291,7 @@ impl<S: Store> Replica<S> {
 
     /// Idle shares even out among the shop's devices in contact: whoever holds more than an equal part of what those in
     /// contact hold gives to those below half of it, and keeps its part: two who give at once overfill, and no more. A
-    /// device of another shop, which only imported, hands over all it holds.
+    /// device of another shop, which only imported, or was the gateway and is no more, hands over all it holds.
     fn even_out(&mut self, now: Timestamp) -> Result<(), ReplicaError> {
         let Some((own_shop, ..)) = self.own_standing() else { return Ok(()) };
         if self.sessions.is_empty() {
@@ -302,7 +302,8 @@ impl<S: Store> Replica<S> {
         for shop in shops.into_iter().filter(|shop| self.may_write(Scope::Shop(*shop))) {
             let in_step = |holder: &Holder| {
                 self.sessions.get(&holder.device).is_some_and(|session| {
-                    session.in_step && session.certificate.as_ref().is_some_and(|one| one.shop == shop)
+                    let is_gateway = self.fold.registry.gateway(shop) == Some(holder.device);
+                    session.in_step && session.certificate.as_ref().is_some_and(|one| one.shop == shop || is_gateway)
                 })
             };
             let others: Vec<Holder> = self.in_contact(shop).into_iter().filter(in_step).collect();
@@ -349,7 +350,7 @@ impl<S: Store> Replica<S> {
             let plan = amount.map(|amount| self.fold.book.plan_gift(shop, sim, amount, &me, *to, now));
             plans.extend(plan.and_then(Result::ok));
         };
-        if own_shop != shop {
+        if own_shop != shop && self.fold.registry.gateway(shop) != Some(self.device()) {
             if let Some(least) = others.iter().min_by_key(|holder| (share(holder), **holder)) {
                 give(least, mine);
             }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::membership::{ReadScope, Role};
 use crate::model::{Conflict, CreditId, CreditStatus, MovementId, PaymentId, PaymentMode, ShopId};
 use crate::money::Currency;
-use crate::replica::{RowOutcome, Snapshot};
+use crate::replica::{ReportOutcome, RowOutcome, RowView, Snapshot};
 
 /// What a command or query answered. Serialised without its name: each shape is recognised by where it was asked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -47,6 +47,10 @@ pub enum Answer {
     Device(DeviceView),
     /// What became of imported rows, in their order.
     Imported(Vec<RowOutcome>),
+    /// What became of rows that an app reported, in their order.
+    Reported(Vec<ReportOutcome>),
+    /// Credits as the existing app knows them.
+    Rows(Vec<RowView>),
     /// Local values by key.
     Local(BTreeMap<String, Vec<u8>>),
     /// What a verification found.
@@ -288,6 +292,9 @@ pub struct ShopView {
     pub devices: u32,
     pub sims: u32,
     pub credits: u64,
+    /// The device that writes for its existing apps, by name.
+    #[serde(default)]
+    pub gateway: Option<String>,
 }
 
 /// A SIM.

@@ -7,10 +7,13 @@ use crate::model::{
     Timestamp,
 };
 use crate::money::{Amount, Currency};
-use crate::replica::{ImportedCredit, ImportedPayment};
+use crate::replica::{ImportedCredit, ImportedPayment, ReportedRow};
 
 /// What a cancellation of the old server is said to be for where its notes do not say.
 const CANCELLED_BEFORE: &str = "annulé dans l'ancien système";
+
+/// Longest name of who modified a row last, in characters.
+const NAME_CHARS_MAX: usize = 255;
 
 /// The model's names of the fields and the wire's.
 const WIRE_NAMES: [(&str, &str); 8] = [
@@ -37,34 +40,68 @@ const STATUSES: [(&str, CreditStatus); 7] = [
 
 /// Reads a credit row.
 pub(super) fn read_credit(row: &Row<'_>) -> Result<ImportedCredit, RowRefusal> {
+    let grant = Grant { old_id: row.id("id")?, ..read_grant(row)? };
+    let modified_at = row.believed_time("last_modified_at")?.unwrap_or(grant.granted_at);
+    let paid = read_payment(row, grant.amount.currency(), modified_at)?;
+    let status = read_status(row, grant.amount, paid.as_ref())?;
+    let cancelled =
+        matches!(status, CreditStatus::Cancelled).then(|| (modified_at, cancellation_reason(grant.notes.as_deref())));
+    Ok(ImportedCredit { shop: row.required_shop("shop_id")?, grant, paid, cancelled, status })
+}
+
+/// Reads a credit row that an app uploads. Whether its status and amounts go together in a new credit is said apart: of a
+/// credit that is known, more may have been paid than was owed.
+pub(super) fn read_report(row: &Row<'_>) -> Result<(ReportedRow, Option<RowRefusal>), RowRefusal> {
+    let grant = read_grant(row)?;
+    let modified_at = row.time("last_modified_at")?;
+    let believed = row.believed_time("last_modified_at")?.unwrap_or(grant.granted_at);
+    let paid = read_payment(row, grant.amount.currency(), believed)?;
+    let doubt = read_status(row, grant.amount, paid.as_ref()).err();
+    // A word that is not known is refused of any row (fault F13).
+    let said = row.word("statut", &STATUSES)?;
+    let cancelled = (said == Some(CreditStatus::Cancelled)).then(|| cancellation_reason(grant.notes.as_deref()));
+    // It names who acted and refuses no money: what does not fit a name is left out.
+    let name = |text: String| text.chars().filter(|letter| !letter.is_control()).take(NAME_CHARS_MAX).collect();
+    let modified_by = row.text("last_modified_by")?.map(name).filter(|name: &String| !name.trim().is_empty());
+    let report = ReportedRow {
+        id: row.id("id")?,
+        shop: row.required_shop("shop_id")?,
+        agent_number: row.required_id("agent_id")?,
+        grant,
+        paid,
+        cancelled,
+        modified_at,
+        modified_by,
+        is_consistent: doubt.is_none(),
+    };
+    Ok((report, doubt))
+}
+
+/// The credit as it was granted.
+fn read_grant(row: &Row<'_>) -> Result<Grant, RowRefusal> {
     let reference =
         Reference::new(&row.required_text("reference")?).map_err(|error| RowRefusal::of_field(&error, &WIRE_NAMES))?;
     let currency = row.currency()?;
     let amount = row.positive_amount("montant_credit", currency)?;
     let beneficiary = read_beneficiary(row)?;
     let sim = row.sim("sim_numero")?;
-    let shop = row.required_shop("shop_id")?;
+    row.required_shop("shop_id")?;
     row.required_id("agent_id")?;
-    let granted_at = row.past_time("date_sortie")?;
-    let modified_at = row.believed_time("last_modified_at")?.unwrap_or(granted_at);
-    let paid = read_payment(row, currency, modified_at)?;
-    let status = read_status(row, amount, paid.as_ref())?;
     let grant = Grant {
         reference,
         amount,
         sim,
         beneficiary,
         agent: row.agent("agent_id")?,
-        granted_at,
+        granted_at: row.past_time("date_sortie")?,
         due_at: row.time("date_echeance")?,
         notes: row.text("notes")?,
-        old_id: row.id("id")?,
+        old_id: None,
+        reported: None,
     };
     let checked = Operation::Grant(grant.clone());
     checked.check_fields().map_err(|error| RowRefusal::of_field(&error, &WIRE_NAMES))?;
-    let cancelled =
-        matches!(status, CreditStatus::Cancelled).then(|| (modified_at, cancellation_reason(grant.notes.as_deref())));
-    Ok(ImportedCredit { shop, grant, paid, cancelled, status })
+    Ok(grant)
 }
 
 fn read_beneficiary(row: &Row<'_>) -> Result<Beneficiary, RowRefusal> {
@@ -93,7 +130,7 @@ fn read_payment(
         return Ok(None);
     };
     let id = PaymentId([0; 10]);
-    Operation::Pay(PaymentMade { id, amount, mode, reference: reference.clone(), agent: None, at })
+    Operation::Pay(PaymentMade { id, amount, mode, reference: reference.clone(), agent: None, at, reported: None })
         .check_fields()
         .map_err(|error| RowRefusal::of_field(&error, &[("reference", "reference_paiement")]))?;
     Ok(Some(ImportedPayment { amount, mode, reference, at }))

@@ -26,7 +26,7 @@ use chrono_tz::Tz;
 use serde_json::value::RawValue;
 
 use crate::model::Timestamp;
-use crate::replica::ImportRow;
+use crate::replica::{ImportRow, ReportedRow};
 use fields::Row;
 
 /// A table of the old server, in the order in which tables must be read: each refers to those before it.
@@ -97,6 +97,11 @@ pub fn read_row(table: Table, row: &RawValue, context: &RowContext) -> Result<Im
         Table::Deposits => movements::read_deposit(&row),
         Table::Credits => credits::read_credit(&row).map(ImportRow::Credit),
     }
+}
+
+/// Reads one credit row that an app uploads, and what speaks against it if it is a new credit.
+pub fn read_report(row: &RawValue, context: &RowContext) -> Result<(ReportedRow, Option<RowRefusal>), RowRefusal> {
+    credits::read_report(&Row::new(row, *context)?)
 }
 
 /// What a report calls the row by: its `id` and `reference` as far as they can be read, whatever else is wrong.

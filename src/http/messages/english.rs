@@ -28,6 +28,14 @@ pub(super) fn sentence(refusal: &Refusal) -> String {
         Refusal::Money { field, fault } => {
             format!("The field \"{field}\" is refused: {}. Write an amount like 125.50, then try again.", money(fault))
         }
+        Refusal::NotGateway { shop, gateway } => match gateway {
+            Some(gateway) => format!(
+                "The existing apps of shop {shop} are served by the device {gateway}, not by this one. Nothing was recorded: give them the address of {gateway}."
+            ),
+            None => format!(
+                "No device serves the existing apps of shop {shop} yet. Nothing was recorded: the head office or the manager names one with `ucash shop gateway {shop} --device DEVICE`."
+            ),
+        },
         Refusal::UnknownShop { shop } => format!(
             "No shop of this network has the number {shop}. Check the number, or have the head office add the shop."
         ),

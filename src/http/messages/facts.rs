@@ -30,6 +30,7 @@ pub fn facts(refusal: &Refusal) -> Map<String, Value> {
                 json!({ "field": field, "currency": left, "other_currency": right })
             }
         },
+        Refusal::NotGateway { shop, gateway } => json!({ "shop_id": shop, "gateway": gateway }),
         Refusal::UnknownShop { shop } => json!({ "shop_id": shop }),
         Refusal::ShopExists { shop, name } => json!({ "shop_id": shop, "name": name }),
         Refusal::UnknownSim { sim } | Refusal::SimInactive { sim } => json!({ "sim": sim }),

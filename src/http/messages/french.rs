@@ -29,6 +29,14 @@ pub(super) fn sentence(refusal: &Refusal) -> String {
             "Le champ « {field} » est refusé : {}. Écrivez un montant comme 125.50, puis recommencez.",
             money_in_french(fault)
         ),
+        Refusal::NotGateway { shop, gateway } => match gateway {
+            Some(gateway) => format!(
+                "Les anciennes applications de l'agence {shop} passent par l'appareil {gateway}, pas par celui-ci. Rien n'a été enregistré : donnez-leur l'adresse de {gateway}."
+            ),
+            None => format!(
+                "Aucun appareil ne sert encore les anciennes applications de l'agence {shop}. Rien n'a été enregistré : le siège ou le gérant en désigne un avec « ucash shop gateway {shop} --device APPAREIL »."
+            ),
+        },
         Refusal::UnknownShop { shop } => format!(
             "Aucun shop ne porte le numéro {shop} dans ce réseau. Vérifiez le numéro, ou faites ajouter le shop par le \
              siège."

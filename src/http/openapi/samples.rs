@@ -68,6 +68,7 @@ fn of_books() -> Option<Vec<Refusal>> {
         Refusal::KeyReused,
         Refusal::NotAllowed { needs: text("head office") },
         Refusal::Field(FieldError::new("notes", FieldFault::ControlCharacter)),
+        Refusal::NotGateway { shop, gateway: Some(text("relais")) },
         Refusal::UnknownShop { shop },
         Refusal::ShopExists { shop, name: text("Goma") },
         Refusal::UnknownSim { sim: sim.clone() },

@@ -1,0 +1,183 @@
+//! What each app has had, and how far its clock is off: kept in the store, since a row is read by it.
+//!
+//! | key | value |
+//! | --- | --- |
+//! | `t` token(8) | the app: its marks, its clock |
+//! | `t` token(8) credit(10) | the versions of that credit that it had, and what its copy shows |
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ledger::{Had, Opinion};
+use crate::model::{CreditId, Timestamp, VersionId};
+use crate::replica::{Replica, ReplicaError, keys};
+use crate::store::Store;
+
+/// How many measurements of an app's clock are looked at.
+const CLOCK_SAMPLES: usize = 8;
+/// Beyond this a clock was set, and what was measured before no longer holds.
+const CLOCK_SET_MS: i64 = 5 * 60_000;
+/// No app's mark is older than this unless it has none: the default of the app is the first day of 2020.
+const MARK_MIN: Timestamp = Timestamp(1_600_000_000_000);
+/// The answers of which it is remembered when the app next asked for something.
+const RECEIPTS_MAX: usize = 16;
+
+/// What is known of one app.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct App {
+    /// The mark of its last download, by its clock.
+    pub since: Option<Timestamp>,
+    /// Since when it downloads by this mark, by this node's clock: what was sent since then it may have lost.
+    pub since_from: Option<Timestamp>,
+    /// From when on, by its clock, it wants all again, and when it asked for that: it has lost its mark or its rows.
+    pub again: Option<(Timestamp, Timestamp)>,
+    /// When something of its was answered last.
+    answered_at: Option<Timestamp>,
+    /// How far its clock was ahead of this node's, each time by a little too much: what an answer took to arrive.
+    offsets: Vec<i64>,
+    /// When rows were sent, and by when it had them.
+    receipts: Vec<(Timestamp, Timestamp)>,
+}
+
+/// One credit as an app has it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Copy {
+    /// The versions that it had, oldest first.
+    pub had: Vec<Had>,
+    /// What its copy shows, as far as is known.
+    pub shows: Option<(Option<VersionId>, Opinion)>,
+    /// The latest stamp that its copy is known to bear.
+    pub stamp: Option<Timestamp>,
+    /// When it uploaded the row last, if it has not been sent since: it stamps the row anew when that is answered.
+    pub uploaded_at: Option<Timestamp>,
+    /// When it was sent last.
+    pub sent_at: Option<Timestamp>,
+}
+
+/// The apps that asked for something since the start, and what is not yet worth a write.
+#[derive(Debug, Default)]
+pub(in crate::replica) struct Apps {
+    known: BTreeMap<String, App>,
+}
+
+impl App {
+    /// How far its clock is ahead of this node's, in milliseconds, if that was ever seen.
+    pub fn offset_ms(&self) -> Option<i64> {
+        self.offsets.iter().min().copied()
+    }
+
+    /// It asks for something: what was sent before has reached it by now.
+    pub fn asks(&mut self, now: Timestamp) {
+        if let Some((_, until)) = self.receipts.last_mut().filter(|(from, until)| from == until) {
+            *until = now;
+        }
+    }
+
+    /// By when it had what was sent at that time.
+    pub fn had_by(&self, sent: Timestamp) -> Option<Timestamp> {
+        self.receipts.iter().find(|(from, until)| *from == sent && until > from).map(|(_, until)| *until)
+    }
+
+    /// It is answered.
+    pub fn answered(&mut self, now: Timestamp, with_rows: bool) {
+        self.answered_at = Some(now);
+        if with_rows {
+            self.receipts.push((now, now));
+            let surplus = self.receipts.len().saturating_sub(RECEIPTS_MAX);
+            self.receipts.drain(..surplus);
+        }
+    }
+
+    /// It downloads by that mark.
+    pub fn downloads(&mut self, now: Timestamp, since: Option<Timestamp>) {
+        let mark = since.filter(|mark| *mark >= MARK_MIN);
+        if let (Some(mark), Some(answered)) = (mark, self.answered_at)
+            && self.since != Some(mark)
+        {
+            let sample = mark.0.saturating_sub(answered.0);
+            let was_set = self.offset_ms().is_some_and(|known| (known - sample).abs() > CLOCK_SET_MS);
+            if was_set {
+                self.offsets.clear();
+            }
+            self.offsets.push(sample);
+            let surplus = self.offsets.len().saturating_sub(CLOCK_SAMPLES);
+            self.offsets.drain(..surplus);
+        }
+        let from = since.unwrap_or(Timestamp(0));
+        let went_back = mark.is_none() || self.since.is_some_and(|known| from < known);
+        if went_back {
+            self.again = Some((from, now));
+        }
+        if self.since != since || mark.is_none() {
+            self.since = since;
+            self.since_from = Some(now);
+        }
+    }
+
+    /// When something that it stamped happened, by this node's clock; never in the future.
+    pub fn instant(&self, stamp: Option<Timestamp>, now: Timestamp) -> Timestamp {
+        let stamp = stamp.unwrap_or(now);
+        stamp.plus_ms(-self.offset_ms().unwrap_or(0)).min(now)
+    }
+
+    /// The latest that its clock can show now, by what is known.
+    pub fn shows(&self, now: Timestamp) -> Timestamp {
+        now.plus_ms(self.offset_ms().unwrap_or(0))
+    }
+}
+
+impl<S: Store> Replica<S> {
+    pub(super) fn app(&mut self, token: &str) -> Result<App, ReplicaError> {
+        if let Some(app) = self.apps.known.get(token) {
+            return Ok(app.clone());
+        }
+        let Some(bytes) = self.get(&keys::app(token))? else { return Ok(App::default()) };
+        postcard::from_bytes(&bytes).map_err(|_| ReplicaError::damaged("what is known of an app is unreadable"))
+    }
+
+    /// Remembers what is known of an app; in the store only if something rests on it that was sent or taken.
+    pub(super) fn put_app(&mut self, token: &str, app: App, durable: bool) -> Result<(), ReplicaError> {
+        if durable {
+            let bytes = postcard::to_stdvec(&app).map_err(|_| ReplicaError::damaged("an app does not encode"))?;
+            self.put(keys::app(token), Some(bytes));
+        }
+        self.apps.known.insert(token.to_owned(), app);
+        Ok(())
+    }
+
+    pub(super) fn copy_of(&mut self, token: &str, credit: &CreditId) -> Result<Copy, ReplicaError> {
+        match self.get(&keys::copy(token, credit))? {
+            Some(bytes) => read_copy(&bytes),
+            None => Ok(Copy::default()),
+        }
+    }
+
+    pub(super) fn put_copy(&mut self, token: &str, credit: &CreditId, copy: &Copy) -> Result<(), ReplicaError> {
+        let bytes = postcard::to_stdvec(copy).map_err(|_| ReplicaError::damaged("a version does not encode"))?;
+        self.put(keys::copy(token, credit), Some(bytes));
+        Ok(())
+    }
+
+    /// All that an app has of all credits.
+    pub(super) fn copies(&mut self, token: &str) -> Result<BTreeMap<CreditId, Copy>, ReplicaError> {
+        let start = keys::app(token);
+        let mut found: BTreeMap<CreditId, Vec<u8>> = BTreeMap::new();
+        let credit_of = |key: &[u8]| key.get(start.len()..)?.try_into().ok().map(CreditId);
+        self.logs.store.scan(&start, &start, &mut |key, value| {
+            found.extend(credit_of(key).map(|credit| (credit, value.to_vec())));
+            ControlFlow::Continue(())
+        })?;
+        for (key, value) in self.pending.iter().filter(|(key, _)| key.starts_with(&start)) {
+            if let (Some(credit), Some(value)) = (credit_of(key), value) {
+                found.insert(credit, value.clone());
+            }
+        }
+        found.into_iter().map(|(credit, bytes)| Ok((credit, read_copy(&bytes)?))).collect()
+    }
+}
+
+fn read_copy(bytes: &[u8]) -> Result<Copy, ReplicaError> {
+    postcard::from_bytes(bytes).map_err(|_| ReplicaError::damaged("what an app had is unreadable"))
+}

@@ -1,0 +1,220 @@
+//! Rows for an app: all that it has not, or may have lost. Its mark is a hint and no more (faults F4, F5).
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ledger::{CreditFilter, Had, Opinion, Refusal, note_sent};
+use crate::model::{Beneficiary, Credit, CreditId, CreditStatus, PaymentMode, Reporter, ShopId, Timestamp};
+use crate::money::{Amount, Balance};
+use crate::replica::gateway::memory::{App, Copy};
+use crate::replica::{Answer, CommandError, Replica};
+use crate::store::Store;
+
+/// Rows in one answer: what a phone takes at once. What is left comes with the next one, whatever mark the app sends.
+const ROWS_MAX: usize = 5_000;
+/// The longest that an answer may be on its way; then the app gives up.
+const ON_THE_WAY_MS: i64 = 30_000;
+
+/// A credit as the existing app knows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RowView {
+    /// `id`.
+    pub server_id: u64,
+    /// `reference`, as it is shown.
+    pub reference: String,
+    /// `montant_credit` and `devise`.
+    pub amount: Amount,
+    /// `beneficiaire_*`, `type_beneficiaire`.
+    pub beneficiary: Beneficiary,
+    /// `sim_numero`.
+    pub sim: String,
+    /// `shop_id`.
+    pub shop: ShopId,
+    /// `shop_designation`.
+    pub shop_name: String,
+    /// `agent_id`.
+    pub agent_number: u64,
+    /// `agent_username`.
+    pub agent: Option<String>,
+    /// `statut`.
+    pub status: CreditStatus,
+    /// `date_sortie`.
+    pub granted_at: Timestamp,
+    /// `date_paiement`.
+    pub paid_at: Option<Timestamp>,
+    /// `date_echeance`.
+    pub due_at: Option<Timestamp>,
+    /// `notes`.
+    pub notes: Option<String>,
+    /// `montant_paye`.
+    pub paid: Balance,
+    /// `montant_restant`.
+    pub remaining: Amount,
+    /// `mode_paiement`.
+    pub mode: Option<PaymentMode>,
+    /// `reference_paiement`.
+    pub payment_reference: Option<String>,
+    /// `last_modified_at`, as this app is to see it.
+    pub modified_at: Timestamp,
+    /// `last_modified_by`.
+    pub modified_by: String,
+}
+
+/// Which rows are listed.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RowFilter {
+    /// As for credits.
+    pub credits: CreditFilter,
+    /// Only those changed at or after that time.
+    pub since: Option<Timestamp>,
+}
+
+impl<S: Store> Replica<S> {
+    /// The rows of a shop that an app is to be sent. They are remembered as sent before they are answered.
+    pub(in crate::replica) fn download(
+        &mut self,
+        now: Timestamp,
+        by: &Reporter,
+        shop: ShopId,
+        since: Option<Timestamp>,
+    ) -> Result<Answer, CommandError> {
+        self.acting_shop(Some(shop))?;
+        let mut app = self.app(&by.token)?;
+        app.asks(now);
+        app.downloads(now, since);
+        let copies = self.copies(&by.token)?;
+        let due = self.due_rows(&app, &copies, shop, now);
+        let mut rows = Vec::with_capacity(due.len());
+        for (stamp, credit, mut copy) in due {
+            let Some(credit) = self.fold.book.credit(&credit).cloned() else { continue };
+            let shown = self.fold.book.shown_reference(&credit);
+            let version = credit.version(&shown);
+            let opinion = Opinion::of_credit(&credit, shown);
+            let until = now.plus_ms(ON_THE_WAY_MS);
+            let had = Had { version, opinion: opinion.clone(), stamp: Some(stamp), from: now, until, accepted: false };
+            note_sent(&mut copy.had, had);
+            copy.shows = Some((Some(version), opinion));
+            copy.stamp = Some(stamp);
+            copy.uploaded_at = None;
+            copy.sent_at = Some(now);
+            self.put_copy(&by.token, &credit.id, &copy)?;
+            rows.push(self.row_view(&credit, stamp, now));
+        }
+        app.answered(now, !rows.is_empty());
+        self.put_app(&by.token, app, !rows.is_empty())?;
+        Ok(Answer::Rows(rows))
+    }
+
+    /// What an app is to be sent, the longest unchanged first, each with the stamp that it is to bear.
+    fn due_rows(
+        &self,
+        app: &App,
+        copies: &BTreeMap<CreditId, Copy>,
+        shop: ShopId,
+        now: Timestamp,
+    ) -> Vec<(Timestamp, CreditId, Copy)> {
+        let mut due: Vec<(bool, Timestamp, CreditId, Copy)> = Vec::new();
+        for credit in self.fold.book.credits_in(shop) {
+            let copy = copies.get(&credit.id).cloned().unwrap_or_default();
+            let shown = self.fold.book.shown_reference(credit);
+            let version = credit.version(&shown);
+            let current = Opinion::of_credit(credit, shown);
+            let shows_it = copy
+                .shows
+                .as_ref()
+                .is_some_and(|(sent, opinion)| *sent == Some(version) || sent.is_none() && *opinion == current);
+            // Sent since it began to download by this mark: the answer may have been lost.
+            let may_be_lost =
+                copy.sent_at.is_some_and(|sent| app.since_from.is_some_and(|from| (from..now).contains(&sent)));
+            let stamp = stamp_for(credit, &copy, shows_it, app, now);
+            let wanted_again =
+                app.again.is_some_and(|(from, asked)| stamp >= from && copy.sent_at.is_none_or(|sent| sent < asked));
+            if !shows_it || may_be_lost || wanted_again {
+                due.push((copy.sent_at.is_some(), stamp, credit.id, copy));
+            }
+        }
+        due.sort_by_key(|(was_sent, stamp, credit, _)| (*was_sent, *stamp, *credit));
+        due.truncate(ROWS_MAX);
+        due.into_iter().map(|(_, stamp, credit, copy)| (stamp, credit, copy)).collect()
+    }
+
+    /// The rows that a list asks for, all of them: the app knows no pages.
+    pub(in crate::replica) fn rows(&self, filter: &RowFilter, now: Timestamp) -> Result<Answer, Refusal> {
+        let mut rows = Vec::new();
+        let mut page = CreditFilter { limit: 1_000, after: None, ..filter.credits.clone() };
+        loop {
+            let (found, next) = self.fold.book.list(&page, now)?;
+            let changed = |credit: &&&Credit| filter.since.is_none_or(|since| credit.updated_at >= since);
+            rows.extend(found.iter().filter(changed).map(|credit| self.row_view(credit, credit.updated_at, now)));
+            if next.is_none() {
+                return Ok(Answer::Rows(rows));
+            }
+            page.after = next;
+        }
+    }
+
+    fn row_view(&self, credit: &Credit, stamp: Timestamp, now: Timestamp) -> RowView {
+        let last = credit.last_payment();
+        let reported = credit.reported.as_ref().map(|reported| reported.agent_number);
+        let shop_name = self.fold.book.shops().get(&credit.shop).map(|shop| shop.name.clone());
+        RowView {
+            server_id: credit.server_id(),
+            reference: self.fold.book.shown_reference(credit),
+            amount: credit.amount,
+            beneficiary: credit.beneficiary.clone(),
+            sim: credit.sim.to_string(),
+            shop: credit.shop,
+            shop_name: shop_name.unwrap_or_default(),
+            agent_number: reported.unwrap_or_else(|| number_of(credit.agent.as_deref())),
+            agent: credit.agent.clone(),
+            status: credit.status_at(now),
+            granted_at: credit.granted_at,
+            paid_at: credit.paid_at(),
+            due_at: credit.due_at,
+            notes: credit.notes.clone(),
+            paid: credit.paid,
+            remaining: credit.remaining(),
+            mode: last.map(|(mode, _)| mode),
+            payment_reference: last.and_then(|(_, reference)| reference.map(str::to_owned)),
+            modified_at: stamp,
+            modified_by: self.last_hand(credit),
+        }
+    }
+
+    /// Who did the last thing to a credit that says who did it.
+    fn last_hand(&self, credit: &Credit) -> String {
+        let paid = credit.payments.iter().max_by_key(|payment| payment.origin);
+        let (agent, device) = match paid {
+            Some(payment) => (&payment.agent, payment.origin.device),
+            None => (&credit.agent, credit.origin.device),
+        };
+        agent.clone().unwrap_or_else(|| self.fold.registry.name_of(&device))
+    }
+}
+
+/// The stamp of a row that is sent: when it changed, or just after what the app's copy bears if that is later, or the app
+/// would keep its own.
+fn stamp_for(credit: &Credit, copy: &Copy, shows_it: bool, app: &App, now: Timestamp) -> Timestamp {
+    let changed = credit.updated_at;
+    let Some(borne) = copy.stamp else { return changed };
+    if shows_it && copy.uploaded_at.is_none() {
+        return borne;
+    }
+    // It stamped the row when its upload was answered: before it took its mark, or before now.
+    let marked = copy.uploaded_at.map(|uploaded| match app.since {
+        Some(mark) if app.instant(Some(mark), now) >= uploaded => mark,
+        _ => app.shows(now),
+    });
+    changed.max(borne.plus_ms(1)).max(marked.map_or(changed, |marked| marked.plus_ms(1)))
+}
+
+/// An agent's number on the wire: that which the replaced server gave, else one that follows from the name.
+fn number_of(agent: Option<&str>) -> u64 {
+    let name = agent.unwrap_or_default();
+    if let Some(number) = name.strip_prefix("agent ").and_then(|digits| digits.parse().ok()).filter(|id| *id > 0) {
+        return number;
+    }
+    let hash = blake3::derive_key("ucash/v1/agent-number", name.as_bytes());
+    u64::from(u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]]) >> 1).max(1)
+}
