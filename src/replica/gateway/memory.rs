@@ -19,6 +19,8 @@ use crate::store::Store;
 const CLOCK_SAMPLES: usize = 8;
 /// Beyond this a clock was set, and what was measured before no longer holds.
 const CLOCK_SET_MS: i64 = 5 * 60_000;
+/// A change of this size in what is known of its clock is worth a write.
+const CLOCK_NEWS_MS: i64 = 5_000;
 /// No app's mark is older than this unless it has none: the default of the app is the first day of 2020.
 const MARK_MIN: Timestamp = Timestamp(1_600_000_000_000);
 /// The answers of which it is remembered when the app next asked for something.
@@ -33,13 +35,17 @@ pub(super) struct App {
     pub since_from: Option<Timestamp>,
     /// From when on, by its clock, it wants all again, and when it asked for that: it has lost its mark or its rows.
     pub again: Option<(Timestamp, Timestamp)>,
-    /// When its last download came.
+    /// When its last download came, in this run of the node.
+    #[serde(skip)]
     downloaded_at: Option<Timestamp>,
     /// When the downloads came of the last rounds that it has ended: whatever it had edited by then it has uploaded.
     rounds: [Option<Timestamp>; 2],
+    /// How far its clock was off when that was last written down.
+    written_offset_ms: Option<i64>,
     /// How far its clock is ahead at least: it has stamped something so far in this node's future.
     ahead_ms: i64,
-    /// When something of its was answered last.
+    /// When something of its was answered last, in this run of the node.
+    #[serde(skip)]
     answered_at: Option<Timestamp>,
     /// How far its clock was ahead of this node's, each time by a little too much: what an answer took to arrive.
     offsets: Vec<i64>,
@@ -162,8 +168,14 @@ impl<S: Store> Replica<S> {
     }
 
     /// Remembers what is known of an app; in the store only if something rests on it that was sent or taken.
-    pub(super) fn put_app(&mut self, token: &str, app: App, durable: bool) -> Result<(), ReplicaError> {
-        if durable {
+    pub(super) fn put_app(&mut self, token: &str, mut app: App, durable: bool) -> Result<(), ReplicaError> {
+        let is_as_written = match (app.offset_ms(), app.written_offset_ms) {
+            (Some(offset), Some(written)) => (offset - written).abs() < CLOCK_NEWS_MS,
+            (None, _) => true,
+            (Some(_), None) => false,
+        };
+        if durable || !is_as_written {
+            app.written_offset_ms = app.offset_ms();
             let bytes = postcard::to_stdvec(&app).map_err(|_| ReplicaError::damaged("an app does not encode"))?;
             self.put(keys::app(token), Some(bytes));
         }
