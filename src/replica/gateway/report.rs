@@ -62,6 +62,7 @@ impl<S: Store> Replica<S> {
                 Err(failed) => return Err(failed),
             });
         }
+        app.complete.clear();
         app.answered(now, false);
         self.put_app(&by.token, app, true)?;
         Ok(Answer::Reported(outcomes))
