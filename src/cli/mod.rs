@@ -79,6 +79,9 @@ enum Command {
     Join(founding::Join),
     /// Faire tourner ce nœud : réplication, API et page.
     Start(start::Start),
+    /// Faire tourner ce nœud comme relais : il garde l'histoire de chaque agence, la fait suivre, et sert les anciennes
+    /// applications.
+    Relay(start::Relay),
     /// Les agences.
     #[command(subcommand)]
     Shop(shop::Shop),
@@ -206,6 +209,7 @@ fn dispatch(context: &Context, command: Command) -> Result<ExitCode, Failure> {
         Command::Invite(invite) => invite.run(context),
         Command::Join(join) => join.run(context),
         Command::Start(start) => start.run(context),
+        Command::Relay(relay) => relay.run(context),
         Command::Shop(shop) => shop.run(context),
         Command::Device(device) => device.run(context),
         Command::Sim(sim) => sim.run(context),

@@ -6,7 +6,7 @@
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::ValueEnum;
@@ -24,9 +24,15 @@ pub(super) const FILE: &str = "ucash.toml";
 
 /// Each setting: its key in the file, what it is unless told (lists: nothing). Its variable is `UCASH_` and the key in
 /// capitals, its flag `--` and the key with dashes.
-const KEYS: [(&str, &str); 8] = [
+const KEYS: [(&str, &str); 14] = [
     ("http", "127.0.0.1:7070"),
+    ("plain_http", "false"),
+    ("tls_cert", ""),
+    ("tls_key", ""),
+    ("host", ""),
+    ("origin", ""),
     ("listen", ""),
+    ("public", ""),
     ("peer", ""),
     ("mdns", "true"),
     ("sync_every", "30s"),
@@ -78,7 +84,17 @@ pub(super) type Flags = Vec<(&'static str, Option<Vec<String>>)>;
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
     pub http: SocketAddr,
+    /// Whether HTTP without TLS may be served to other machines.
+    pub plain_http: bool,
+    /// Certificate chain and key for TLS, in PEM; both or neither.
+    pub tls: Option<(PathBuf, PathBuf)>,
+    /// Names by which this node is reached.
+    pub host: Vec<String>,
+    /// Origins of foreign pages that may call the API.
+    pub origin: Vec<String>,
     pub listen: Vec<Multiaddr>,
+    /// Addresses under which others reach it from outside.
+    pub public: Vec<Multiaddr>,
     pub peer: Vec<Multiaddr>,
     pub mdns: bool,
     pub sync_every: Duration,
@@ -94,7 +110,13 @@ pub(super) struct Settings {
 #[serde(deny_unknown_fields)]
 struct File {
     http: Option<String>,
+    plain_http: Option<bool>,
+    tls_cert: Option<String>,
+    tls_key: Option<String>,
+    host: Option<Vec<String>>,
+    origin: Option<Vec<String>>,
     listen: Option<Vec<String>>,
+    public: Option<Vec<String>>,
     peer: Option<Vec<String>>,
     mdns: Option<bool>,
     sync_every: Option<String>,
@@ -138,7 +160,13 @@ impl File {
         let one = |text: &Option<String>| text.clone().map(|text| vec![text]);
         match key {
             "http" => one(&self.http),
+            "plain_http" => self.plain_http.map(|plain| vec![plain.to_string()]),
+            "tls_cert" => one(&self.tls_cert),
+            "tls_key" => one(&self.tls_key),
+            "host" => self.host.clone(),
+            "origin" => self.origin.clone(),
             "listen" => self.listen.clone(),
+            "public" => self.public.clone(),
             "peer" => self.peer.clone(),
             "mdns" => self.mdns.map(|mdns| vec![mdns.to_string()]),
             "sync_every" => one(&self.sync_every),
@@ -159,7 +187,7 @@ fn flag(key: &str) -> String {
 }
 
 fn is_list(key: &str) -> bool {
-    matches!(key, "listen" | "peer")
+    matches!(key, "listen" | "peer" | "public" | "host" | "origin")
 }
 
 impl Settings {
@@ -197,6 +225,11 @@ impl Settings {
         let read = Reader { layered: &layered, printer };
         Ok(Settings {
             http: read.one("http", |text| text.parse().ok())?,
+            plain_http: read.one("plain_http", |text| text.parse().ok())?,
+            tls: read.tls()?,
+            host: read.texts("host", is_host)?,
+            origin: read.texts("origin", is_origin)?,
+            public: read.list("public")?,
             listen: read.list("listen")?,
             peer: read.list("peer")?,
             mdns: read.one("mdns", |text| text.parse().ok())?,
@@ -253,13 +286,33 @@ impl Reader<'_> {
         values.map(|value| value.parse().map_err(|_| self.bad(key, value))).collect()
     }
 
+    fn texts(&self, key: &str, is_one: fn(&str) -> bool) -> Result<Vec<String>, Failure> {
+        let values = self.layered.iter().filter(|layered| layered.key == key).flat_map(|layered| &layered.values);
+        values.map(|value| if is_one(value) { Ok(value.clone()) } else { Err(self.bad(key, value)) }).collect()
+    }
+
+    /// Certificate and key: one without the other is a mistake.
+    fn tls(&self) -> Result<Option<(PathBuf, PathBuf)>, Failure> {
+        let path = |key| self.one(key, |text| Some((!text.is_empty()).then(|| PathBuf::from(text))));
+        match (path("tls_cert")?, path("tls_key")?) {
+            (Some(certificate), Some(key)) => Ok(Some((certificate, key))),
+            (None, None) => Ok(None),
+            (Some(_), None) => Err(self.bad("tls_key", "")),
+            (None, Some(_)) => Err(self.bad("tls_cert", "")),
+        }
+    }
+
     fn bad(&self, key: &str, value: &str) -> Failure {
         let origin = self.layered.iter().find(|layered| layered.key == key);
         let from = origin.and_then(|layered| layered.origin.name()).unwrap_or(key);
         let expected = match key {
             "http" => "127.0.0.1:7070",
             "listen" | "peer" => "/ip4/192.168.1.20/tcp/7071",
-            "mdns" => "true, false",
+            "public" => "/ip4/203.0.113.7/tcp/7071",
+            "tls_cert" | "tls_key" => "tls_cert = /etc/ucash/cert.pem, tls_key = /etc/ucash/key.pem",
+            "host" => "relais.example.cd",
+            "origin" => "https://app.example.cd",
+            "mdns" | "plain_http" => "true, false",
             "sync_every" | "return_after" => "30s, 15m, 24h",
             "log_format" => "human, json",
             _ => "warn,ucash=info",
@@ -275,4 +328,15 @@ impl Reader<'_> {
         failure.facts.insert("from".to_owned(), json!(from));
         failure
     }
+}
+
+/// A name or address, without port and path.
+fn is_host(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|letter| letter.is_ascii_alphanumeric() || "-._[]:".contains(letter))
+}
+
+/// `scheme://host[:port]`, as browsers write it (RFC 6454, 6.2).
+fn is_origin(text: &str) -> bool {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    rest.is_some_and(|rest| is_host(rest) && !rest.ends_with(':'))
 }

@@ -14,9 +14,9 @@ use super::founding::{ZONE_DEFAULT, device_name};
 use super::log::{LogFormat, begin};
 use super::moments::duration;
 use super::node::tell_rescue;
-use super::output::print_line;
+use super::output::{Printer, print_line};
 use super::settings::{Flags, Settings};
-use crate::http::{ApiSettings, ApiState, router, serve};
+use crate::http::{ApiSettings, ApiState, Tls, TlsError, router, serve, serve_over};
 use crate::model::ShopId;
 use crate::node::net::Multiaddr;
 use crate::node::{self, FoundOptions, Online, RunOptions};
@@ -27,9 +27,27 @@ pub(super) struct Start {
     /// Où servir l'API et la page (127.0.0.1:7070 par défaut) ; le port 0 en prend un libre.
     #[arg(long, value_name = "ADDR")]
     http: Option<SocketAddr>,
+    /// Servir HTTP sans TLS à d'autres machines (derrière un serveur mandataire qui chiffre).
+    #[arg(long)]
+    plain_http: bool,
+    /// La chaîne de certificats TLS, en PEM ; relue quand elle change.
+    #[arg(long, value_name = "PEM")]
+    tls_cert: Option<String>,
+    /// La clé de ce certificat, en PEM.
+    #[arg(long, value_name = "PEM")]
+    tls_key: Option<String>,
+    /// Un nom par lequel ce nœud est joint (celui du certificat, ou du serveur mandataire).
+    #[arg(long, value_name = "NOM")]
+    host: Vec<String>,
+    /// L'origine d'une page d'un autre site qui peut appeler l'API.
+    #[arg(long, value_name = "URL")]
+    origin: Vec<String>,
     /// Où les autres appareils joignent celui-ci ; remplace les adresses par défaut.
     #[arg(long, value_name = "MULTIADDR")]
     listen: Vec<Multiaddr>,
+    /// Une adresse par laquelle les autres joignent celui-ci de l'extérieur ; elle leur est dite.
+    #[arg(long, value_name = "MULTIADDR")]
+    public: Vec<Multiaddr>,
     /// Un appareil à toujours joindre.
     #[arg(long, value_name = "MULTIADDR")]
     peer: Vec<Multiaddr>,
@@ -56,8 +74,37 @@ fn written_duration(text: &str) -> Result<String, String> {
     duration(text).map(|_| text.to_owned())
 }
 
+/// `relay`: the same node in the part of the central server.
+#[derive(Debug, clap::Args)]
+pub(super) struct Relay {
+    #[command(flatten)]
+    start: Start,
+}
+
+impl Relay {
+    /// Runs a directory that is a device already: a relay founds no network.
+    pub fn run(self, context: &Context) -> Result<ExitCode, Failure> {
+        if !self.start.print_config && !node::holds_device(&context.data) {
+            let printer = context.printer;
+            let path = context.data.display();
+            let french = format!(
+                "{path} ne contient pas d'appareil : un relais fait partie d'un réseau qui existe. Rien n'a été démarré. Au siège : « ucash invite --role relay » ; puis ici : « ucash join INVITATION », et de nouveau « ucash relay »."
+            );
+            let english = format!(
+                "{path} holds no device: a relay is part of a network that exists. Nothing was started. At the head office: `ucash invite --role relay`; then here: `ucash join INVITATION`, and `ucash relay` again."
+            );
+            return Err(Failure::new("no_device", printer.pick(&french, &english)));
+        }
+        self.start.run_as(context, None)
+    }
+}
+
 impl Start {
     pub fn run(self, context: &Context) -> Result<ExitCode, Failure> {
+        self.run_as(context, Some(first_start()))
+    }
+
+    fn run_as(self, context: &Context, found: Option<FoundOptions>) -> Result<ExitCode, Failure> {
         let printer = context.printer;
         let environment = |name: &str| std::env::var(name).ok();
         let settings = Settings::gather(&context.data, environment, &self.flags(), printer)?;
@@ -65,6 +112,11 @@ impl Start {
             settings.print(&context.data, printer);
             return Ok(ExitCode::SUCCESS);
         }
+        if !settings.http.ip().is_loopback() && settings.tls.is_none() && !settings.plain_http {
+            return Err(in_the_clear(&settings, printer));
+        }
+        let tls = settings.tls.as_ref().map(|(certificate, key)| Tls::open(certificate, key)).transpose();
+        let tls = tls.map_err(|error| of_tls(&error, printer))?;
         begin(settings.log_format, &settings.log);
         let system = |error: std::io::Error| Failure::system(printer.language, "tokio", error);
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
@@ -74,15 +126,18 @@ impl Start {
             let mut terminated = signal(SignalKind::terminate()).map_err(system)?;
             let mut interrupted = signal(SignalKind::interrupt()).map_err(system)?;
             let founded = !node::holds_device(&context.data);
+            let (hosts, origins) = (settings.host, settings.origin);
             let options = RunOptions {
                 http: settings.http,
+                has_tls: tls.is_some(),
                 listen: settings.listen,
+                public: settings.public,
                 peers: settings.peer,
                 mdns: settings.mdns,
                 sync_every: settings.sync_every,
                 return_after: settings.return_after,
             };
-            let online = node::run(&context.data, options, Some(first_start())).await;
+            let online = node::run(&context.data, options, found).await;
             let online = online.map_err(|error| Failure::of_node(&error, printer.language))?;
             if founded {
                 printer.remark(printer.pick(
@@ -94,7 +149,7 @@ impl Start {
             if let Some(original) = &online.copied_from {
                 context.tell_copied(original);
             }
-            run_until(context, online, async {
+            run_until(context, online, (hosts, origins), tls, async {
                 tokio::select! {
                     _ = terminated.recv() => {}
                     _ = interrupted.recv() => {}
@@ -116,6 +171,12 @@ impl Start {
         let format = self.log_format.and_then(|format| Some(format.to_possible_value()?.get_name().to_owned()));
         vec![
             ("http", one(self.http.map(|http| http.to_string()))),
+            ("plain_http", self.plain_http.then(|| vec!["true".to_owned()])),
+            ("tls_cert", one(self.tls_cert.clone())),
+            ("tls_key", one(self.tls_key.clone())),
+            ("host", (!self.host.is_empty()).then(|| self.host.clone())),
+            ("origin", (!self.origin.is_empty()).then(|| self.origin.clone())),
+            ("public", all(&self.public)),
             ("listen", all(&self.listen)),
             ("peer", all(&self.peer)),
             ("mdns", self.no_mdns.then(|| vec!["false".to_owned()])),
@@ -139,12 +200,19 @@ fn first_start() -> FoundOptions {
     }
 }
 
-async fn run_until(context: &Context, online: Online, stop: impl Future<Output = ()>) {
+async fn run_until(
+    context: &Context,
+    online: Online,
+    (hosts, origins): (Vec<String>, Vec<String>),
+    tls: Option<Tls>,
+    stop: impl Future<Output = ()>,
+) {
     let state = ApiState::new(ApiSettings {
         node: online.node.clone(),
         local_credential: online.credential.clone(),
         bound: Some(online.http),
-        hosts: Vec::new(),
+        hosts,
+        origins,
         clock: node::now,
         draw: node::draw,
         addresses: Arc::clone(&online.addresses),
@@ -153,10 +221,51 @@ async fn run_until(context: &Context, online: Online, stop: impl Future<Output =
         tracing::warn!(?error, "the tokens could not be read");
     }
     announce(context, &online);
-    let (listener, rest) = online.into_parts();
-    serve(listener, router(state), stop).await;
+    let (listener, local, rest) = online.into_parts();
+    let (told, stopped) = tokio::sync::watch::channel(false);
+    let ended = || {
+        let mut stopped = stopped.clone();
+        // An error means that who would say so is gone: that is the end too.
+        async move { drop(stopped.wait_for(|stopped| *stopped).await) }
+    };
+    let routes = router(state);
+    let for_others = serve_over(listener, tls, routes.clone(), ended());
+    let for_commands = async {
+        if let Some(local) = local {
+            serve(local, routes, ended()).await;
+        }
+    };
+    let stopping = async {
+        stop.await;
+        told.send_replace(true);
+    };
+    tokio::join!(for_others, for_commands, stopping);
     context.printer.remark(context.printer.pick("Arrêt.", "Stopping."));
     rest.stop().await;
+}
+
+/// Whoever listens on the way would read tokens and amounts.
+fn in_the_clear(settings: &Settings, printer: Printer) -> Failure {
+    let http = settings.http;
+    let french = format!(
+        "{http} est joignable par d'autres machines, et HTTP sans TLS se lit en chemin : jetons, montants, noms. Rien n'a été démarré. Donnez un certificat (--tls-cert et --tls-key) ; ou, si un serveur mandataire chiffre devant ce nœud, ajoutez --plain-http."
+    );
+    let english = format!(
+        "{http} is within reach of other machines, and HTTP without TLS can be read on the way: tokens, amounts, names. Nothing was started. Give a certificate (--tls-cert and --tls-key); or, if a proxy in front of this node encrypts, add --plain-http."
+    );
+    let mut failure = Failure::new("plain_http", printer.pick(&french, &english));
+    failure.facts.insert("http".to_owned(), json!(http.to_string()));
+    failure
+}
+
+fn of_tls(error: &TlsError, printer: Printer) -> Failure {
+    let french = format!(
+        "Le certificat TLS ou sa clé ne peut pas servir ({error}). Rien n'a été démarré : donnez à --tls-cert la chaîne en PEM, le certificat de ce nœud d'abord, et à --tls-key sa clé."
+    );
+    let english = format!(
+        "The TLS certificate or its key is of no use ({error}). Nothing was started: give --tls-cert the chain in PEM, this node's certificate first, and --tls-key its key."
+    );
+    Failure::new("bad_tls", printer.pick(&french, &english))
 }
 
 fn announce(context: &Context, online: &Online) {
@@ -166,6 +275,7 @@ fn announce(context: &Context, online: &Online) {
         });
         return print_line(&ready.to_string());
     }
-    print_line(&format!("{} http://{}/", context.printer.pick("Page :", "Page:"), online.http));
+    let scheme = if online.local_http.is_some() { "https" } else { "http" };
+    print_line(&format!("{} {scheme}://{}/", context.printer.pick("Page :", "Page:"), online.http));
     print_line(&format!("{} {}", context.printer.pick("À l'écoute :", "Listening:"), online.listen.join(" ")));
 }

@@ -30,6 +30,15 @@ pub const SYNC_STALLED_TIME: Duration = Duration::from_secs(5);
 pub const CLOCK_APART_MS: u64 = 5 * 60_000;
 /// Connections at once: a shop has 10 devices and their pages hold two each; the rest is room for the apps.
 pub const CONNECTIONS_MAX: usize = 512;
+/// Connections of one host at once: behind one address of a mobile operator there may be all the apps of a town.
+pub const CONNECTIONS_A_HOST_MAX: usize = 128;
+/// How often certificate and key are looked at, if anybody connects: a renewed one is taken before its owner has gone.
+pub const TLS_LOOK: Duration = Duration::from_secs(1);
+/// Requests of one token at once; beyond it they are turned away. The app makes two in half a minute, a script that
+/// pages through a year some dozens in a row.
+pub const TOKEN_BURST: u32 = 120;
+/// How many more a token may make each second, on average.
+pub const TOKEN_REQUESTS_A_SECOND: u32 = 10;
 /// How long open requests are waited for at the end: longer than a commit, shorter than a service manager's patience.
 pub const SHUTDOWN_TIME: Duration = Duration::from_secs(5);
 /// Largest request head, in bytes.

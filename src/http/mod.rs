@@ -27,6 +27,7 @@ mod routes;
 mod serve;
 mod state;
 mod status;
+mod tls;
 mod watch;
 mod when;
 
@@ -34,20 +35,38 @@ pub use auth::{Access, Identity, TokenScope};
 pub use messages::Language;
 pub use problem::{ApiError, Expected, Unfit};
 pub use routes::{Routes, Rule};
-pub use serve::{Times, serve, serve_within};
+pub use serve::{Times, serve, serve_over, serve_within};
 pub use state::{ApiSettings, ApiState};
 pub use status::{of_refusal as status_of_refusal, retry_after_s};
+pub use tls::{Tls, TlsError};
+
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Extension, Request, State};
-use axum::http::{HeaderName, HeaderValue};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use axum::http::{HeaderName, HeaderValue, Method};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
+use tower_http::cors::{AllowOrigin, CorsLayer};
 
 /// The header of answers that may show what is not durable yet; its value is `no`.
 const DURABLE: HeaderName = HeaderName::from_static("ucash-durable");
 
 use openapi::Described;
+
+/// What pages of configured origins may do here; of others a browser gets no leave, and the guard refuses them.
+fn cors(settings: &ApiSettings) -> CorsLayer {
+    let origins = settings.origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::list(origins))
+        .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE, Method::OPTIONS])
+        .allow_headers([CONTENT_TYPE, AUTHORIZATION, HeaderName::from_static("idempotency-key")])
+        .max_age(CORS_KEPT)
+}
+
+/// How long a browser may go on with what it was told: as long as the shortest of them keeps it in any case.
+const CORS_KEPT: Duration = Duration::from_secs(600);
 
 /// Everything that this node serves over HTTP.
 pub fn router(state: ApiState) -> Router {
@@ -59,6 +78,7 @@ pub fn router(state: ApiState) -> Router {
         .layer(from_fn(problem::render))
         .layer(from_fn_with_state(state.clone(), mark_undurable))
         .layer(from_fn_with_state(state.clone(), watch::watch))
+        .layer(cors(state.settings()))
         .with_state(state)
 }
 

@@ -27,6 +27,11 @@ pub enum ApiError {
     MethodNotAllowed,
     /// No credential, or one that is not (or no longer) valid. Which, is not said.
     Unauthorized,
+    /// This token asks too often.
+    TooManyRequests {
+        /// After how many seconds this token may ask again.
+        retry_after_s: u64,
+    },
     /// Too many failures this minute.
     TooManyFailures {
         /// When to try again.
@@ -209,6 +214,7 @@ impl ApiError {
             ApiError::NotFound => "not_found",
             ApiError::MethodNotAllowed => "method_not_allowed",
             ApiError::Unauthorized => "unauthorized",
+            ApiError::TooManyRequests { .. } => "too_many_requests",
             ApiError::TooManyFailures { .. } => "too_many_failures",
             ApiError::TokenReadsOnly => "token_reads_only",
             ApiError::NotForTokens => "not_for_tokens",
@@ -248,7 +254,9 @@ impl ApiError {
             ApiError::InvalidIdempotencyKey => json!({ "field": "Idempotency-Key" }),
             ApiError::UnknownToken { id } => json!({ "token": id }),
             ApiError::TooManyTokens { limit } => json!({ "limit": limit }),
-            ApiError::TooManyFailures { retry_after_s } => json!({ "retry_after_s": retry_after_s }),
+            ApiError::TooManyFailures { retry_after_s } | ApiError::TooManyRequests { retry_after_s } => {
+                json!({ "retry_after_s": retry_after_s })
+            }
             ApiError::NotReady { checks } => {
                 let one = |(name, unfit): &(&str, Option<Unfit>)| json!({ "name": name, "ok": unfit.is_none(), "fault": unfit.map(Unfit::code) });
                 json!({ "checks": checks.iter().map(one).collect::<Vec<_>>() })

@@ -3,9 +3,10 @@
 //! `axum::serve` is not used: it sets no timer, without which hyper's limit on the time for a request head has no
 //! effect. HTTP/2 is not spoken: on a LAN it gains nothing, and its streams would need bounds of their own.
 
+use std::collections::BTreeMap;
 use std::future::Future;
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
@@ -14,15 +15,18 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
+use tokio_rustls::TlsAcceptor;
 
 use super::auth::LocalAddress;
 use super::limits::{
-    BODY_READ_TIME, CONNECTIONS_MAX, HEAD_BYTES_MAX, HEADER_READ_TIME, HEARTBEAT_TIME, LONG_REQUEST_TIME, REQUEST_TIME,
-    SHUTDOWN_TIME, WRITE_TIME,
+    BODY_READ_TIME, CONNECTIONS_A_HOST_MAX, CONNECTIONS_MAX, HEAD_BYTES_MAX, HEADER_READ_TIME, HEARTBEAT_TIME,
+    LONG_REQUEST_TIME, REQUEST_TIME, SHUTDOWN_TIME, WRITE_TIME,
 };
 use super::patience::Patient;
+use super::tls::Tls;
 
 /// How long accepting rests after the system refused it (too many open files): at once it would refuse again.
 const ACCEPT_REST: Duration = Duration::from_millis(200);
@@ -77,12 +81,28 @@ impl Stopping {
 
 /// Serves the router until `shutdown` completes, then lets open requests end for a while.
 pub async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<Output = ()>) {
-    serve_within(listener, router, Times::default(), shutdown).await;
+    serve_over(listener, None, router, shutdown).await;
+}
+
+/// [`serve`], over TLS where there is a certificate.
+pub async fn serve_over(listener: TcpListener, tls: Option<Tls>, router: Router, shutdown: impl Future<Output = ()>) {
+    accept(listener, tls, router, Times::default(), shutdown).await;
 }
 
 /// [`serve`] with other times, for tests that would wait too long.
 pub async fn serve_within(listener: TcpListener, router: Router, times: Times, shutdown: impl Future<Output = ()>) {
+    accept(listener, None, router, times, shutdown).await;
+}
+
+async fn accept(
+    listener: TcpListener,
+    tls: Option<Tls>,
+    router: Router,
+    times: Times,
+    shutdown: impl Future<Output = ()>,
+) {
     let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let hosts = Arc::new(Hosts::default());
     let (stop, stopped) = watch::channel(false);
     tokio::pin!(shutdown);
     loop {
@@ -95,10 +115,13 @@ pub async fn serve_within(listener: TcpListener, router: Router, times: Times, s
             () = &mut shutdown => break,
             (permit, accepted) = accepted => match (permit, accepted) {
                 (Ok(permit), Ok((stream, peer))) => {
-                    let connection = converse(stream, peer, router.clone(), times, stopped.clone());
+                    // Closed at once: one host must not take every place.
+                    let Some(place) = hosts.place_of(peer.ip()) else { continue };
+                    let (router, stopped) = (router.clone(), stopped.clone());
+                    let acceptor = tls.as_ref().map(Tls::acceptor);
                     tokio::spawn(async move {
-                        connection.await;
-                        drop(permit);
+                        meet(stream, acceptor, peer, router, times, stopped).await;
+                        drop((permit, place));
                     });
                 }
                 _ => tokio::time::sleep(ACCEPT_REST).await,
@@ -111,16 +134,67 @@ pub async fn serve_within(listener: TcpListener, router: Router, times: Times, s
     let _ = tokio::time::timeout(times.shutdown, stop.closed()).await;
 }
 
-/// One connection from its first byte to its last.
-async fn converse(
+/// How many connections each host has. This machine's own programs, and a proxy on it, are not counted.
+#[derive(Debug, Default)]
+struct Hosts(Mutex<BTreeMap<IpAddr, usize>>);
+
+/// A place among the connections of a host, given back when it is dropped.
+struct HostPlace(Arc<Hosts>, IpAddr);
+
+impl Hosts {
+    fn place_of(self: &Arc<Self>, host: IpAddr) -> Option<HostPlace> {
+        let host = host.to_canonical();
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(host).or_default();
+        if *count >= CONNECTIONS_A_HOST_MAX && !host.is_loopback() {
+            return None;
+        }
+        *count += 1;
+        Some(HostPlace(Arc::clone(self), host))
+    }
+}
+
+impl Drop for HostPlace {
+    fn drop(&mut self) {
+        let mut counts = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(&self.1) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.1);
+            }
+        }
+    }
+}
+
+/// One connection from its first byte to its last: its TLS handshake if there is one, no longer than a request head.
+async fn meet(
     stream: TcpStream,
+    acceptor: Option<TlsAcceptor>,
     peer: SocketAddr,
+    router: Router,
+    times: Times,
+    stopped: watch::Receiver<bool>,
+) {
+    let Ok(local) = stream.local_addr() else { return };
+    let _ = stream.set_nodelay(true);
+    match acceptor {
+        None => converse(stream, (local, peer), router, times, stopped).await,
+        Some(acceptor) => {
+            if let Ok(Ok(stream)) = tokio::time::timeout(times.head, acceptor.accept(stream)).await {
+                converse(stream, (local, peer), router, times, stopped).await;
+            }
+        }
+    }
+}
+
+/// The requests of one connection.
+async fn converse<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    stream: T,
+    (local, peer): (SocketAddr, SocketAddr),
     router: Router,
     times: Times,
     mut stopped: watch::Receiver<bool>,
 ) {
-    let Ok(local) = stream.local_addr() else { return };
-    let _ = stream.set_nodelay(true);
     let service = router
         .layer(Extension(ConnectInfo(peer)))
         .layer(Extension(LocalAddress(local)))

@@ -1,6 +1,6 @@
 //! Found a network, join one, run a node, or open a replica for one command.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -106,6 +106,10 @@ pub struct JoinOptions {
 pub struct RunOptions {
     /// Where the page and the API listen.
     pub http: SocketAddr,
+    /// Whether that is served over TLS: commands of this directory then get a listener of their own, on loopback.
+    pub has_tls: bool,
+    /// Addresses under which it is reached from outside: told to others before its own.
+    pub public: Vec<Multiaddr>,
     /// Where other devices reach this one; empty for the default, or any free port where that is taken.
     pub listen: Vec<Multiaddr>,
     /// Devices always dialled.
@@ -148,6 +152,8 @@ pub struct Online {
     pub listener: TcpListener,
     /// The real address of that.
     pub http: SocketAddr,
+    /// Where commands of this directory reach the API without TLS.
+    pub local_http: Option<TcpListener>,
     /// Where other devices reach it.
     pub listen: Vec<String>,
     /// Its libp2p peer id.
@@ -171,9 +177,10 @@ pub struct OnlineParts {
 }
 
 impl Online {
-    /// The socket to serve the page and the API on, and what must be stopped after that.
-    pub fn into_parts(self) -> (TcpListener, OnlineParts) {
-        (self.listener, self.parts)
+    /// The socket to serve the page and the API on, that of this directory's commands if they have one, and what must be
+    /// stopped after that.
+    pub fn into_parts(self) -> (TcpListener, Option<TcpListener>, OnlineParts) {
+        (self.listener, self.local_http, self.parts)
     }
 }
 
@@ -275,6 +282,13 @@ fn listeners(addresses: &[&str]) -> Vec<Multiaddr> {
     usable.filter_map(|address| address.parse().ok()).collect()
 }
 
+/// Any free port of this machine.
+const LOCAL_HTTP: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+async fn local_listener() -> Result<TcpListener, NodeError> {
+    TcpListener::bind(LOCAL_HTTP).await.map_err(|source| NodeError::Http { address: LOCAL_HTTP, source })
+}
+
 /// Runs the node of a directory; where that is empty and `found` says how, founds a network first.
 pub async fn run(path: &Path, options: RunOptions, found: Option<FoundOptions>) -> Result<Online, NodeError> {
     let found = found.filter(|_| !holds_device(path));
@@ -292,6 +306,11 @@ pub async fn run(path: &Path, options: RunOptions, found: Option<FoundOptions>) 
     let listener = TcpListener::bind(options.http).await;
     let listener = listener.map_err(|source| NodeError::Http { address: options.http, source })?;
     let http = listener.local_addr().map_err(|source| NodeError::Http { address: options.http, source })?;
+    let local_http = if options.has_tls { Some(local_listener().await?) } else { None };
+    let for_commands = match &local_http {
+        Some(local) => local.local_addr().map_err(|source| NodeError::Http { address: LOCAL_HTTP, source })?,
+        None => http,
+    };
 
     let (events, heard) = mpsc::channel(EVENTS_MAX);
     let identity = home.identity()?.ok_or_else(|| HomeError::NoDevice { path: path.to_owned() })?;
@@ -299,6 +318,7 @@ pub async fn run(path: &Path, options: RunOptions, found: Option<FoundOptions>) 
         secret_key: identity.key.seed(),
         listen: options.listen.clone(),
         peers: options.peers,
+        public: options.public,
         mdns: options.mdns,
         gossip_topic: Some(topic(replica.registry().network())),
         address_book: Some(home.address_book()),
@@ -319,7 +339,11 @@ pub async fn run(path: &Path, options: RunOptions, found: Option<FoundOptions>) 
     let listen: Vec<String> = net.listening().await?.iter().map(ToString::to_string).collect();
 
     let (credential, copied_from) = (home.credential()?, home.copied_from());
-    home.announce(&Running { http: http.to_string(), credential: credential.clone(), pid: std::process::id() })?;
+    home.announce(&Running {
+        http: for_commands.to_string(),
+        credential: credential.clone(),
+        pid: std::process::id(),
+    })?;
     let (requests, asked) = mpsc::channel(REQUESTS_MAX);
     let (looks, looked) = mpsc::channel(REQUESTS_MAX);
     let (stop, stopped) = oneshot::channel();
@@ -337,6 +361,7 @@ pub async fn run(path: &Path, options: RunOptions, found: Option<FoundOptions>) 
         addresses: Arc::new(move || reachable().iter().map(ToString::to_string).collect()),
         listener,
         http,
+        local_http,
         listen,
         rescue,
         peer_id: net.peer_id.clone(),
@@ -363,6 +388,7 @@ pub async fn join(path: &Path, options: JoinOptions) -> Result<Replica<SledStore
             secret_key: key.seed(),
             listen: Vec::new(),
             peers,
+            public: Vec::new(),
             mdns: options.mdns,
             gossip_topic: None,
             address_book: Some(home.address_book()),

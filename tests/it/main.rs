@@ -86,6 +86,7 @@ mod page;
 #[cfg(feature = "node")]
 mod planted;
 mod process;
+mod relay;
 mod replica_apart;
 mod replica_random;
 #[cfg(feature = "node")]
@@ -114,8 +115,9 @@ mod strangers;
 #[cfg(feature = "node")]
 mod tidy;
 #[cfg(feature = "node")]
-mod tokens;
+mod tls;
 #[cfg(feature = "node")]
+mod tokens;
 mod told_conflicts;
 #[cfg(feature = "node")]
 mod totals;

@@ -26,6 +26,7 @@ fn config(seed: u8, peers: &[&Node]) -> NetConfig {
         secret_key: [seed; 32],
         listen: vec![any_port()],
         peers: peers.iter().map(|peer| peer.address()).collect(),
+        public: Vec::new(),
         mdns: false,
         gossip_topic: Some("hints".into()),
         address_book: None,

@@ -16,6 +16,7 @@ fn config(seed: u8, listen: &[&str], peers: Vec<Multiaddr>) -> NetConfig {
         secret_key: [seed; 32],
         listen: listen.iter().map(|address| address.parse().expect("a well-formed address")).collect(),
         peers,
+        public: Vec::new(),
         mdns: false,
         gossip_topic: None,
         address_book: None,

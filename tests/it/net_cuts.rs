@@ -61,6 +61,7 @@ async fn node(seed: u8, peers: Vec<Multiaddr>) -> (NetHandle, mpsc::Receiver<Net
         secret_key: [seed; 32],
         listen: vec!["/ip4/127.0.0.1/tcp/0".parse().expect("a well-formed address")],
         peers,
+        public: Vec::new(),
         mdns: false,
         gossip_topic: None,
         address_book: None,

@@ -29,6 +29,7 @@ async fn node_of(seed: u8, peers: Vec<Multiaddr>) -> (NetHandle, mpsc::Receiver<
         // A host of its own: attackers that call again may do so from 127.0.0.1.
         listen: vec![format!("/ip4/127.0.0.{seed}/tcp/0").parse().expect("a well-formed address")],
         peers,
+        public: Vec::new(),
         mdns: false,
         gossip_topic: Some("hints".into()),
         address_book: None,

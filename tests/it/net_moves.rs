@@ -76,6 +76,7 @@ fn start(seed: u8, listen: &str, peers: Vec<Multiaddr>, book: Option<&Path>) -> 
         secret_key: [seed; 32],
         listen: vec![listen.parse().expect("a well-formed address")],
         peers,
+        public: Vec::new(),
         mdns: false,
         gossip_topic: None,
         address_book: book.map(Path::to_owned),

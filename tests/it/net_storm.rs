@@ -40,6 +40,7 @@ fn start(seed: u8) -> (NetHandle, mpsc::Receiver<NetEvent>) {
         secret_key: [seed; 32],
         listen: vec!["/ip4/10.99.0.1/tcp/0".parse().expect("a well-formed address")],
         peers: Vec::new(),
+        public: Vec::new(),
         mdns: true,
         gossip_topic: None,
         address_book: None,

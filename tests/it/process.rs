@@ -265,8 +265,21 @@ impl Shop {
     #[track_caller]
     pub fn join(name: &str, inviter: &Shop, shop: u32) -> Shop {
         let invitation = inviter.invite(shop);
+        Shop::accept(name, &invitation, shop)
+    }
+
+    /// A new device of another kind, or that reads otherwise, admitted by `inviter`, whose node runs.
+    #[track_caller]
+    pub fn join_as(name: &str, inviter: &Shop, shop: u32, words: &[&str]) -> Shop {
+        let number = shop.to_string();
+        let invitation = inviter.ok(&[&["invite", "--shop", &number], words].concat());
+        Shop::accept(name, invitation["invitation"].as_str().expect("an invitation"), shop)
+    }
+
+    #[track_caller]
+    fn accept(name: &str, invitation: &str, shop: u32) -> Shop {
         let joined = Shop::empty(name);
-        let status = joined.ok(&["join", &invitation, "--device", name]);
+        let status = joined.ok(&["join", invitation, "--device", name]);
         assert_eq!(status["shop_id"], shop, "{name} stands in the shop it was invited to");
         joined
     }
@@ -328,18 +341,31 @@ impl Shop {
     /// Starts its node and waits until it is ready.
     #[track_caller]
     pub fn start_at(&mut self, http: &str, listen: &str, words: &[&str]) -> &mut Shop {
-        self.start_with(http, listen, words, &[])
+        self.start_with("start", http, listen, words, &[])
+    }
+
+    /// Starts it as a relay and waits until it is ready.
+    #[track_caller]
+    pub fn relay(&mut self, words: &[&str]) -> &mut Shop {
+        self.start_with("relay", ANY_HTTP, ANY_LISTEN, words, &[])
     }
 
     /// Starts its node in an environment with those variables too.
     #[track_caller]
     pub fn start_in(&mut self, words: &[&str], environment: &[(&str, String)]) -> &mut Shop {
-        self.start_with(ANY_HTTP, ANY_LISTEN, words, environment)
+        self.start_with("start", ANY_HTTP, ANY_LISTEN, words, environment)
     }
 
-    fn start_with(&mut self, http: &str, listen: &str, words: &[&str], environment: &[(&str, String)]) -> &mut Shop {
+    fn start_with(
+        &mut self,
+        command: &str,
+        http: &str,
+        listen: &str,
+        words: &[&str],
+        environment: &[(&str, String)],
+    ) -> &mut Shop {
         assert!(self.node.is_none(), "{} runs already", self.name);
-        let start = ["--data", self.data(), "--json", "start", "--http", http, "--listen", listen, "--no-mdns"];
+        let start = ["--data", self.data(), "--json", command, "--http", http, "--listen", listen, "--no-mdns"];
         let log = File::options().create(true).append(true).open(self.beside("log")).expect("the log opens");
         let mut command = program(&[&start[..], words].concat());
         command.envs(environment.iter().map(|(name, value)| (*name, value)));

@@ -10,11 +10,13 @@
 
 mod failures;
 mod origin;
+mod rates;
 mod register;
 mod token;
 
 pub(super) use failures::Failures;
 pub(super) use origin::LocalAddress;
+pub(super) use rates::Rates;
 pub(super) use register::{NewToken, TokenRegister, bytes_of_key, drawn_bytes};
 pub(super) use token::TokenRecord;
 
@@ -142,6 +144,11 @@ pub(super) async fn guard(
     }
     origin::check(state.settings(), request.uri(), request.headers(), request.extensions())?;
     let identity = identify(&state, request.headers(), request.extensions()).await?;
+    if let Identity::Token(scope) = &identity
+        && let Some(retry_after_s) = state.rates().take(&scope.id, state.now())
+    {
+        return Err(ApiError::TooManyRequests { retry_after_s });
+    }
     access.admits(&identity)?;
     request.extensions_mut().insert(identity);
     Ok(next.run(request).await)

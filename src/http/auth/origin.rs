@@ -1,7 +1,8 @@
 //! `Host` and `Origin`: a page of another site, or a name that another made point at this machine, gets nothing.
 //!
 //! Names of this node are `localhost`, loopback addresses, the address that the connection came to, the address it
-//! is bound to, and names that its settings give. An `Origin` must be the page of the very `Host` that is asked.
+//! is bound to, and names that its settings give. An `Origin` must be the page of the very `Host` that is asked, or one
+//! that the settings name.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -42,7 +43,10 @@ pub(super) fn check(
         return Err(ApiError::ForeignHost);
     }
     for origin in headers.get_all(ORIGIN) {
-        if !origin.to_str().is_ok_and(|origin| is_same_page(origin, authority)) {
+        let is_known = |origin: &str| {
+            is_same_page(origin, authority) || settings.origins.iter().any(|known| known.eq_ignore_ascii_case(origin))
+        };
+        if !origin.to_str().is_ok_and(is_known) {
             return Err(ApiError::ForeignOrigin);
         }
     }

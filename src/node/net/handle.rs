@@ -4,6 +4,7 @@ use std::net::{Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
+use libp2p::PeerId;
 use libp2p::core::transport::ListenerId;
 use libp2p::identity::Keypair;
 use libp2p::multiaddr::Protocol;
@@ -38,6 +39,8 @@ pub struct NetHandle {
     /// a command and takes events in one loop cannot lock itself up.
     pub commands: mpsc::Sender<NetCommand>,
     listening: watch::Receiver<Listening>,
+    /// Where this device is reached from outside, as it was told.
+    public: Vec<Multiaddr>,
     /// Whether a listener is on all interfaces.
     everywhere: bool,
     counters: Arc<Counters>,
@@ -90,8 +93,8 @@ impl NetHandle {
 
     /// Tells, whenever it is asked, where this device can be reached at that moment: interfaces come and go.
     pub fn addresses(&self) -> impl Fn() -> Vec<Multiaddr> + Send + Sync + 'static + use<> {
-        let listening = self.listening.clone();
-        move || listening.borrow().in_order()
+        let (listening, public) = (self.listening.clone(), self.public.clone());
+        move || public.iter().cloned().chain(listening.borrow().in_order()).collect()
     }
 
     /// Totals since the start.
@@ -169,6 +172,8 @@ pub fn spawn(config: NetConfig, events: mpsc::Sender<NetEvent>) -> Result<NetHan
         .filter(|(_, place)| !some_tell || !place.may_be_nowhere())
         .map(|(listener, _)| *listener)
         .collect();
+    let public: Vec<Multiaddr> = config.public.iter().map(|address| with_peer(address, peer)).collect();
+    public.iter().for_each(|address| swarm.add_external_address(address.clone()));
     let (commands, commands_taken) = mpsc::channel(COMMANDS_PENDING_MAX);
     let (listening_told, listening) = watch::channel(Listening { waiting: waiting.len(), ..Listening::default() });
     let (stop, stopped) = oneshot::channel();
@@ -189,11 +194,18 @@ pub fn spawn(config: NetConfig, events: mpsc::Sender<NetEvent>) -> Result<NetHan
         device,
         commands,
         listening,
+        public,
         everywhere,
         counters,
         stop: Some(stop),
         task,
     })
+}
+
+/// An address that ends in our key, whether it was written with it or not.
+fn with_peer(address: &Multiaddr, peer: PeerId) -> Multiaddr {
+    let bare: Multiaddr = address.iter().filter(|part| !matches!(part, Protocol::P2p(_))).collect();
+    bare.with(Protocol::P2p(peer))
 }
 
 /// Finds out whether an address is usable. libp2p shares ports between sockets so that dials can come from the

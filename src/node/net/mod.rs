@@ -59,6 +59,8 @@ pub struct NetConfig {
     pub listen: Vec<Multiaddr>,
     /// Peers always dialled, with or without their key (`/p2p/..`) at the end.
     pub peers: Vec<Multiaddr>,
+    /// Addresses under which this device is reached from outside: told before those it listens on.
+    pub public: Vec<Multiaddr>,
     /// Whether devices on the local network are looked for.
     pub mdns: bool,
     /// The gossip topic, if it is known already.
@@ -74,6 +76,7 @@ impl fmt::Debug for NetConfig {
             .debug_struct("NetConfig")
             .field("listen", &self.listen)
             .field("peers", &self.peers)
+            .field("public", &self.public)
             .field("mdns", &self.mdns)
             .field("gossip_topic", &self.gossip_topic)
             .field("address_book", &self.address_book)

@@ -171,6 +171,7 @@ fn every_answer_of_the_face_has_a_sample() {
         | ApiError::MethodNotAllowed
         | ApiError::Unauthorized
         | ApiError::TooManyFailures { .. }
+        | ApiError::TooManyRequests { .. }
         | ApiError::TokenReadsOnly
         | ApiError::NotForTokens
         | ApiError::ShopOutsideToken { .. }

@@ -151,6 +151,7 @@ impl Node {
             local_credential: LOCAL_CREDENTIAL.to_owned(),
             bound: Some(([0, 0, 0, 0], 8080).into()),
             hosts: vec!["relay.example".to_owned()],
+            origins: vec!["https://app.example".to_owned()],
             clock,
             draw,
             addresses: Arc::new(|| vec!["/ip4/192.168.1.5/tcp/9000".to_owned()]),
