@@ -10,7 +10,7 @@ const SIM: &str = "+243971777631";
 fn office() -> Shop {
     let mut office = Shop::found("siege", "Relais", 1);
     office.start(&[]);
-    office.ok(&["sim", "add", SIM, "--operator", "airtel", "--initial-usd", "1000"]);
+    office.ok(&["sim", "add", SIM, "--operator", "Airtel", "--initial-usd", "1000"]);
     office
 }
 
@@ -103,7 +103,7 @@ fn who_reads_its_own_shop_learns_nothing_else_from_a_relay() {
     grant(&office, "GOMA-1");
     has(&relay, "GOMA-1");
     blind.start(&["--peer", &relay.address()]);
-    blind.ok(&["sim", "add", "+243971777639", "--operator", "airtel", "--initial-usd", "100"]);
+    blind.ok(&["sim", "add", "+243971777639", "--operator", "Airtel", "--initial-usd", "100"]);
     let words = ["credit", "grant", "--reference", "BUKAVU-1", "--amount", "10", "--currency", "USD", "--to", "Amani"];
     blind.ok(&[&words[..], &["--sim", "+243971777639"]].concat());
     has(&relay, "BUKAVU-1");
@@ -115,7 +115,7 @@ fn who_reads_its_own_shop_learns_nothing_else_from_a_relay() {
         assert!(one.entries() < relay.entries(), "{} of {} entries", one.entries(), relay.entries());
         let shop = |status: &serde_json::Value| status["shop_digests"]["2"].clone();
         assert_eq!(shop(&one.status()), shop(&relay.status()), "what both read is equal");
-        let logs = one.ok(&["log", "list", "--limit", "1000"]).to_string();
+        let logs = one.ok(&["log", "show", "--limit", "1000"]).to_string();
         assert!(!logs.contains("GOMA"), "{logs}");
     }
 }
