@@ -280,6 +280,7 @@ fn grant_items(layout: &mut Layout, grant: &Grant) {
     layout.some("agent", some_text(grant.agent.as_ref()));
     layout.value("granted_at", time(grant.granted_at));
     layout.some("old_id", grant.old_id.map(number));
+    layout.some("modified_at", grant.old_modified_at.map(time));
     layout.some("token", grant.reported.as_ref().map(|reported| text(&reported.by.token)));
     layout.some("label", grant.reported.as_ref().map(|reported| text(&reported.by.label)));
     layout.some("agent_number", grant.reported.as_ref().map(|reported| number(reported.agent_number)));

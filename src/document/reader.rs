@@ -320,6 +320,7 @@ fn read_grant(values: &Reader<'_>) -> Option<Grant> {
         due_at: values.time("due_at"),
         notes: values.text("notes"),
         old_id: values.number("old_id"),
+        old_modified_at: values.time("modified_at"),
         reported: match read_reporter(values)? {
             None => None,
             Some(by) => Some(ReportedGrant { by, agent_number: values.number("agent_number")? }),

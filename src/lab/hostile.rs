@@ -136,6 +136,7 @@ impl Hand {
             due_at: None,
             notes: None,
             old_id: None,
+            old_modified_at: None,
             reported: None,
         };
         let empty = DocumentState::new(DocumentId::Credit { shop, id: CreditId([0; 10]) });

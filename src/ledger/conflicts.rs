@@ -304,6 +304,7 @@ fn conflicts_of_credit(credit: &Credit) -> Vec<Conflict> {
     }
     let mut found: Vec<Conflict> = credit.clashes.iter().map(|clash| of_clash(credit, clash)).collect();
     found.extend(overpaid(credit));
+    found.extend(paid_twice(credit));
     let is_told = found.iter().any(|conflict| conflict.kind == ConflictKind::PaidCancelled);
     if !is_told {
         found.extend(paid_cancelled(credit));
@@ -394,6 +395,23 @@ fn overpaid(credit: &Credit) -> Option<Conflict> {
     }
     let outcome = Outcome::Overpaid(credit.overpaid());
     Some(conflict(credit, ConflictKind::Overpaid, None, &payments(credit), outcome))
+}
+
+/// Payments that the existing app may have sent twice: it edited while another version was on its way to it, and from
+/// that one it would be another payment, or none. All count until somebody reverses one.
+fn paid_twice(credit: &Credit) -> Vec<Conflict> {
+    let sides = payments(credit);
+    let doubtful = credit.payments.iter().filter(|payment| {
+        !payment.reversed && sides.len() > 1 && payment.reported.as_ref().is_some_and(|reported| reported.doubtful)
+    });
+    let told = |payment: &crate::model::Payment| {
+        let mut told = conflict(credit, ConflictKind::PossibleDuplicate, None, &sides, Outcome::AllCount);
+        // Not its sides but the one payment makes it the conflict that it is: another payment makes it no other.
+        let about = format!("{} {}", credit.id, payment.id);
+        told.id = conflict_id(ConflictKind::PossibleDuplicate, credit.shop, &about, std::iter::empty());
+        told
+    };
+    doubtful.map(told).collect()
 }
 
 fn paid_cancelled(credit: &Credit) -> Option<Conflict> {

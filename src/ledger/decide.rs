@@ -350,6 +350,7 @@ impl Book {
             due_at,
             notes,
             old_id: None,
+            old_modified_at: None,
             reported: None,
         };
         Operation::Grant(grant.clone()).check_fields()?;

@@ -59,7 +59,7 @@ pub fn fold_credit(
         }
     }
     let newest = history.operations.iter().map(|stamped| stamped.origin).max().unwrap_or(origin);
-    let Grant { amount, sim, agent, granted_at, old_id, reported, .. } = grant.clone();
+    let Grant { amount, sim, agent, granted_at, old_id, old_modified_at, reported, .. } = grant.clone();
     let (reference, former_references) = references(history, grant);
     let credit = Credit {
         id,
@@ -74,6 +74,7 @@ pub fn fold_credit(
         due_at,
         notes,
         old_id,
+        old_modified_at,
         reported,
         payments,
         paid,

@@ -153,6 +153,8 @@ pub struct Credit {
     pub notes: Option<String>,
     /// The integer id it had on the old server.
     pub old_id: Option<u64>,
+    /// When it was modified last on the old server.
+    pub old_modified_at: Option<Timestamp>,
     /// That the existing app reported it, if so.
     pub reported: Option<ReportedGrant>,
     /// Payments, oldest first, reversed ones included.

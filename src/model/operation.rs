@@ -79,6 +79,8 @@ pub struct Grant {
     pub notes: Option<String>,
     /// The integer id it had on the old server.
     pub old_id: Option<u64>,
+    /// When it was modified last on the old server, by that server's clock: copies in existing apps bear this stamp.
+    pub old_modified_at: Option<Timestamp>,
     /// That the existing app reported it through a gateway, if so.
     pub reported: Option<ReportedGrant>,
 }

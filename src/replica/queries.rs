@@ -9,7 +9,7 @@ use crate::ledger::{Refusal, SetDigest, Statistics};
 use crate::log::LogId;
 use crate::model::{
     Beneficiary, Capture, CaptureState, Credit, DeviceKey, DocumentId, Edit, MovementKind, MovementRecord, Operation,
-    Payment, Scope, ShopId, SimNumber, Stamped, Timestamp,
+    Payment, Reporter, Scope, ShopId, SimNumber, Stamped, Timestamp,
 };
 use crate::money::{Amount, Balance, Currency};
 use crate::replica::fold::{Entries, Fold};
@@ -295,7 +295,7 @@ impl<S: Store> Replica<S> {
             sim: credit.sim.to_string(),
             beneficiary: BeneficiaryView { name, phone, address, kind, shop_id: shop },
             agent: credit.agent.clone(),
-            device: self.fold.registry.name_of(&credit.origin.device),
+            device: self.device_or_app(&credit.origin.device, credit.reported.as_ref().map(|reported| &reported.by)),
             granted_at: credit.granted_at.to_rfc3339(),
             due_at: credit.due_at.map(Timestamp::to_rfc3339),
             paid_at: credit.paid_at().map(Timestamp::to_rfc3339),
@@ -310,6 +310,12 @@ impl<S: Store> Replica<S> {
         }
     }
 
+    /// The name of a device; of what the existing app reported through it, the app's.
+    fn device_or_app(&self, device: &DeviceKey, app: Option<&Reporter>) -> String {
+        let name = self.fold.registry.name_of(device);
+        app.map_or(name.clone(), |app| format!("{} ({name})", app.label))
+    }
+
     fn payment_view(&self, payment: &Payment) -> PaymentView {
         PaymentView {
             id: payment.id,
@@ -317,7 +323,7 @@ impl<S: Store> Replica<S> {
             mode: payment.mode,
             reference: payment.reference.clone(),
             agent: payment.agent.clone(),
-            device: self.fold.registry.name_of(&payment.origin.device),
+            device: self.device_or_app(&payment.origin.device, payment.reported.as_ref().map(|reported| &reported.by)),
             at: payment.at.to_rfc3339(),
             reversed: payment.reversed,
         }
@@ -380,7 +386,7 @@ impl<S: Store> Replica<S> {
         EventView {
             kind: kind.to_owned(),
             at: stamped.origin.wall.to_rfc3339(),
-            device: self.fold.registry.name_of(&stamped.origin.device),
+            device: self.device_or_app(&stamped.origin.device, reporter(&stamped.operation)),
             agent,
             details,
         }
@@ -475,5 +481,14 @@ fn statistics_view(sum: &Statistics) -> StatisticsView {
         waiting_count: sum.waiting_count,
         overdue_count: sum.overdue_count,
         recovery_rate: sum.recovery_rate().map(|rate| rate.to_string()),
+    }
+}
+
+/// The app that reported an operation, if one did.
+fn reporter(operation: &Operation) -> Option<&Reporter> {
+    match operation {
+        Operation::Grant(grant) => grant.reported.as_ref().map(|reported| &reported.by),
+        Operation::Pay(payment) => payment.reported.as_ref().map(|reported| &reported.by),
+        _ => None,
     }
 }

@@ -40,8 +40,9 @@ const STATUSES: [(&str, CreditStatus); 7] = [
 
 /// Reads a credit row.
 pub(super) fn read_credit(row: &Row<'_>) -> Result<ImportedCredit, RowRefusal> {
-    let grant = Grant { old_id: row.id("id")?, ..read_grant(row)? };
-    let modified_at = row.believed_time("last_modified_at")?.unwrap_or(grant.granted_at);
+    let old_modified_at = row.believed_time("last_modified_at")?;
+    let grant = Grant { old_id: row.id("id")?, old_modified_at, ..read_grant(row)? };
+    let modified_at = old_modified_at.unwrap_or(grant.granted_at);
     let paid = read_payment(row, grant.amount.currency(), modified_at)?;
     let status = read_status(row, grant.amount, paid.as_ref())?;
     let cancelled =
@@ -97,6 +98,7 @@ fn read_grant(row: &Row<'_>) -> Result<Grant, RowRefusal> {
         due_at: row.time("date_echeance")?,
         notes: row.text("notes")?,
         old_id: None,
+        old_modified_at: None,
         reported: None,
     };
     let checked = Operation::Grant(grant.clone());

@@ -33,6 +33,12 @@ pub(super) struct App {
     pub since_from: Option<Timestamp>,
     /// From when on, by its clock, it wants all again, and when it asked for that: it has lost its mark or its rows.
     pub again: Option<(Timestamp, Timestamp)>,
+    /// When its last download came.
+    downloaded_at: Option<Timestamp>,
+    /// When a download came of a round that it has ended since: whatever it had edited by then it has uploaded.
+    pub round_at: Option<Timestamp>,
+    /// How far its clock is ahead at least: it has stamped something so far in this node's future.
+    ahead_ms: i64,
     /// When something of its was answered last.
     answered_at: Option<Timestamp>,
     /// How far its clock was ahead of this node's, each time by a little too much: what an answer took to arrive.
@@ -64,8 +70,13 @@ pub(in crate::replica) struct Apps {
 
 impl App {
     /// How far its clock is ahead of this node's, in milliseconds, if that was ever seen.
-    pub fn offset_ms(&self) -> Option<i64> {
+    fn offset_ms(&self) -> Option<i64> {
         self.offsets.iter().min().copied()
+    }
+
+    /// It has stamped something at that time, by its clock.
+    pub fn stamped(&mut self, stamp: Option<Timestamp>, now: Timestamp) {
+        self.ahead_ms = self.ahead_ms.max(stamp.map_or(0, |stamp| stamp.0.saturating_sub(now.0)));
     }
 
     /// It asks for something: what was sent before has reached it by now.
@@ -105,6 +116,10 @@ impl App {
             let surplus = self.offsets.len().saturating_sub(CLOCK_SAMPLES);
             self.offsets.drain(..surplus);
         }
+        if mark.is_some() && self.since < mark {
+            self.round_at = self.downloaded_at;
+        }
+        self.downloaded_at = Some(now);
         let from = since.unwrap_or(Timestamp(0));
         let went_back = mark.is_none() || self.since.is_some_and(|known| from < known);
         if went_back {
@@ -119,12 +134,12 @@ impl App {
     /// When something that it stamped happened, by this node's clock; never in the future.
     pub fn instant(&self, stamp: Option<Timestamp>, now: Timestamp) -> Timestamp {
         let stamp = stamp.unwrap_or(now);
-        stamp.plus_ms(-self.offset_ms().unwrap_or(0)).min(now)
+        stamp.plus_ms(-self.offset_ms().unwrap_or(self.ahead_ms)).min(now)
     }
 
-    /// The latest that its clock can show now, by what is known.
+    /// What its clock shows at that time, by what is known.
     pub fn shows(&self, now: Timestamp) -> Timestamp {
-        now.plus_ms(self.offset_ms().unwrap_or(0))
+        now.plus_ms(self.offset_ms().unwrap_or(self.ahead_ms))
     }
 }
 

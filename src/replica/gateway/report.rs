@@ -50,6 +50,7 @@ impl<S: Store> Replica<S> {
         self.need_gateway(shop)?;
         let mut app = self.app(&by.token)?;
         app.asks(now);
+        rows.iter().for_each(|row| app.stamped(row.modified_at, now));
         let mut outcomes = Vec::with_capacity(rows.len());
         for row in rows {
             let outcome = match self.need_gateway(row.shop) {

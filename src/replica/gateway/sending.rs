@@ -193,12 +193,15 @@ impl<S: Store> Replica<S> {
     }
 }
 
-/// The stamp of a row that is sent: when it changed, or just after what the app's copy bears if that is later, or the app
-/// would keep its own.
+/// The stamp of a row that is sent. The app takes a row that is newer than its own, and then forgets what it had edited
+/// and not uploaded yet: so the stamp is just after what its copy bears, and no later than what it has uploaded by now.
+/// (ADR 29: the time of the change itself would lose payments that are still in the app.)
 fn stamp_for(credit: &Credit, copy: &Copy, shows_it: bool, app: &App, now: Timestamp) -> Timestamp {
     let changed = credit.updated_at;
-    let Some(borne) = copy.stamp else { return changed };
-    if shows_it && copy.uploaded_at.is_none() {
+    // A copy of the old server's, from before this node knew the app.
+    let Some(borne) = copy.stamp.or(credit.old_modified_at) else { return changed };
+    let is_as_imported = credit.old_modified_at.is_some() && copy.stamp.is_none() && is_untouched(credit);
+    if is_as_imported || shows_it && copy.uploaded_at.is_none() {
         return borne;
     }
     // It stamped the row when its upload was answered: before it took its mark, or before now.
@@ -206,7 +209,13 @@ fn stamp_for(credit: &Credit, copy: &Copy, shows_it: bool, app: &App, now: Times
         Some(mark) if app.instant(Some(mark), now) >= uploaded => mark,
         _ => app.shows(now),
     });
-    changed.max(borne.plus_ms(1)).max(marked.map_or(changed, |marked| marked.plus_ms(1)))
+    let uploaded = app.round_at.map(|round| app.shows(round).min(changed));
+    [marked.map(|marked| marked.plus_ms(1)), uploaded].into_iter().flatten().fold(borne.plus_ms(1), Timestamp::max)
+}
+
+/// Whether nothing was done to a credit since it was imported.
+fn is_untouched(credit: &Credit) -> bool {
+    credit.updated_at == credit.origin.wall
 }
 
 /// An agent's number on the wire: that which the replaced server gave, else one that follows from the name.

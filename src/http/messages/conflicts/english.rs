@@ -32,6 +32,9 @@ pub(super) fn summary(view: &ConflictView) -> String {
             "{credit}: devices that did not see each other gave different values for {}. {sides}.",
             conflict.over.map_or("a field", over)
         ),
+        ConflictKind::PossibleDuplicate if conflict.credit.is_some() => {
+            format!("{credit}: the existing app has perhaps sent one payment twice. {sides}.")
+        }
         ConflictKind::PossibleDuplicate => format!(
             "The same reference of the operator stands on {count} captures of the SIM {}: perhaps they are one operation, \
              recorded more than once. {sides}.",
@@ -91,6 +94,7 @@ pub(super) fn decision(view: &ConflictView) -> String {
         }
         Outcome::AllCount => match conflict.kind {
             ConflictKind::ConcurrentEdit => "None of these values counts any more: another was written since.",
+            ConflictKind::PossibleDuplicate if conflict.credit.is_some() => "All the payments count.",
             ConflictKind::PossibleDuplicate => "All the captures count in the balance.",
             ConflictKind::ForkedDevice => "All sequels are kept, and the money recorded in each counts.",
             _ => "All that was written counts.",
@@ -188,6 +192,10 @@ pub(super) fn todo(view: &ConflictView) -> String {
         Outcome::Stands(_) => "Check which value is right. If it is another, choose that one.".to_owned(),
         Outcome::AllCount => match conflict.kind {
             ConflictKind::ConcurrentEdit => "Check that today's value is right. If not, choose another.",
+            ConflictKind::PossibleDuplicate if conflict.credit.is_some() => {
+                "Count with the agent what was received. If a payment was recorded twice, reverse the one that is too much; \
+                 if not, mark this conflict as dealt with."
+            }
             ConflictKind::PossibleDuplicate => {
                 "Check with the operator. If it is one operation, reverse the capture that is too much on the device that \
                  recorded it; if they are several, mark this conflict as dealt with."

@@ -35,6 +35,9 @@ pub(super) fn summary(view: &ConflictView) -> String {
             "{credit} : des appareils qui ne se voyaient pas ont donné des valeurs différentes pour {}. {sides}.",
             conflict.over.map_or("un champ", over)
         ),
+        ConflictKind::PossibleDuplicate if conflict.credit.is_some() => {
+            format!("{credit} : l'ancienne application a peut-être envoyé deux fois un même paiement. {sides}.")
+        }
         ConflictKind::PossibleDuplicate => format!(
             "La même référence de l'opérateur est notée sur {count} captures de la SIM {} : c'est peut-être une seule \
              opération, notée plusieurs fois. {sides}.",
@@ -94,6 +97,7 @@ pub(super) fn decision(view: &ConflictView) -> String {
         }
         Outcome::AllCount => match conflict.kind {
             ConflictKind::ConcurrentEdit => "Aucune de ces valeurs ne compte plus : une autre a été écrite depuis.",
+            ConflictKind::PossibleDuplicate if conflict.credit.is_some() => "Tous les paiements comptent.",
             ConflictKind::PossibleDuplicate => "Toutes les captures comptent dans le solde.",
             ConflictKind::ForkedDevice => "Toutes les suites sont gardées, et l'argent noté dans chacune compte.",
             _ => "Tout ce qui a été écrit compte.",
@@ -195,6 +199,10 @@ pub(super) fn todo(view: &ConflictView) -> String {
         Outcome::Stands(_) => "Vérifiez quelle valeur est juste. Si c'est une autre, choisissez-la.".to_owned(),
         Outcome::AllCount => match conflict.kind {
             ConflictKind::ConcurrentEdit => "Vérifiez que la valeur d'aujourd'hui est juste. Si non, choisissez-en une autre.",
+            ConflictKind::PossibleDuplicate if conflict.credit.is_some() => {
+                "Comptez avec l'agent l'argent reçu. Si un paiement est noté deux fois, annulez celui qui est de trop ; sinon, \
+                 marquez ce conflit comme traité."
+            }
             ConflictKind::PossibleDuplicate => {
                 "Vérifiez chez l'opérateur. Si c'est une seule opération, annulez la capture de trop sur l'appareil qui l'a \
                  notée ; si ce sont plusieurs, marquez ce conflit comme traité."
