@@ -151,6 +151,8 @@ fn credit(old_id: Option<u64>, reference: &str, sim: &str, amount: &str) -> Impo
         due_at: None,
         notes: None,
         old_id,
+        old_modified_at: None,
+        reported: None,
     };
     ImportedCredit { shop: ShopId(11), grant, paid: None, cancelled: None, status: CreditStatus::Granted }
 }

@@ -7,7 +7,8 @@ use ucash::document::{Actor, DocumentState, Fault, Malformed, ParsedChange, Plac
 use ucash::model::{
     Beneficiary, BeneficiaryKind, Capture, CaptureState, Closing, Correction, CreditId, Deposit, DeviceKey, DocumentId,
     Edit, Gift, Grant, Hlc, Holder, Incarnation, Month, Movement, MovementId, MovementKind, Operation, Operator,
-    Origin, PaymentId, PaymentMade, PaymentMode, Reference, Seen, ShopId, SimNumber, Timestamp, Withdrawal,
+    Origin, PaymentId, PaymentMade, PaymentMode, Reference, ReportedGrant, ReportedPayment, Reporter, Seen, ShopId,
+    SimNumber, Timestamp, VersionId, Withdrawal,
 };
 use ucash::money::{Amount, Currency};
 
@@ -51,6 +52,8 @@ pub fn grant() -> Grant {
         due_at: Some(NOW.plus_ms(86_400_000)),
         notes: Some("à payer vendredi".to_owned()),
         old_id: Some(4_711),
+        old_modified_at: Some(NOW.plus_ms(-5_000)),
+        reported: None,
     }
 }
 
@@ -75,7 +78,7 @@ fn sight(ahead: Option<u64>) -> Operation {
 pub fn bare_grant() -> Grant {
     let Beneficiary { name, kind, .. } = grant().beneficiary;
     let beneficiary = Beneficiary { name, kind, phone: None, address: None, shop: None };
-    Grant { beneficiary, agent: None, due_at: None, notes: None, old_id: None, ..grant() }
+    Grant { beneficiary, agent: None, due_at: None, notes: None, old_id: None, old_modified_at: None, ..grant() }
 }
 
 pub fn payment(seed: u8, amount: Amount) -> PaymentMade {
@@ -86,7 +89,26 @@ pub fn payment(seed: u8, amount: Amount) -> PaymentMade {
         reference: Some("REÇU 12".to_owned()),
         agent: Some("esperance".to_owned()),
         at: NOW,
+        reported: None,
     }
+}
+
+/// The existing app that reports in samples.
+pub fn reporter() -> Reporter {
+    Reporter { token: "k3v9x2".to_owned(), label: "Caisse 1".to_owned() }
+}
+
+/// A grant that an existing app reported.
+pub fn reported_grant() -> Grant {
+    let reported = ReportedGrant { by: reporter(), agent_number: 7 };
+    Grant { reported: Some(reported), old_id: None, old_modified_at: None, ..grant() }
+}
+
+/// A payment of the credit of [`credit_document`] that an existing app reported.
+pub fn reported_payment(amount: Amount, doubtful: bool) -> PaymentMade {
+    let reported = ReportedPayment { by: reporter(), start: VersionId([9; 16]), total: usd("50"), doubtful };
+    let id = reported.payment_id(&CreditId([7; 10]));
+    PaymentMade { id, reported: Some(reported), ..payment(0, amount) }
 }
 
 pub fn movement(seed: u8, kind: MovementKind) -> Movement {
@@ -192,6 +214,10 @@ pub fn every_operation() -> Vec<(DocumentId, Vec<Operation>, Operation)> {
         ),
         credit(Vec::new(), Operation::Grant(grant())),
         credit(Vec::new(), Operation::Grant(bare_grant())),
+        credit(Vec::new(), Operation::Grant(reported_grant())),
+        credit(granted(), Operation::Pay(reported_payment(usd("30"), false))),
+        credit(granted(), Operation::Pay(reported_payment(usd("50"), true))),
+        registry(Operation::NameGateway { shop: ShopId(5), device: DeviceKey([4; 32]) }),
         credit(granted(), Operation::Pay(payment(1, usd("30")))),
         credit(granted(), Operation::Pay(PaymentMade { reference: None, agent: None, ..payment(1, usd("0.01")) })),
         credit(

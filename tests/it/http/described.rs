@@ -7,7 +7,7 @@ use axum::http::Method;
 use jsonschema::Validator;
 use serde_json::{Value, json};
 use ucash::http::openapi::{codes, document, known_codes};
-use ucash::http::{Access, ApiError, ApiState, Rule, rules};
+use ucash::http::{Access, ApiError, ApiState, Rule, normalised_path, rules};
 
 use super::fake::{Ask, Node, Told};
 use super::refusals::table;
@@ -57,6 +57,10 @@ impl Described {
     /// Fails on an answer that the document does not describe.
     pub fn judge(&self, method: &Method, path: &str, told: &Told) {
         let Some(rule) = self.rule(method, path) else {
+            // The existing app's wire has tests of its own, and no place in this document.
+            if normalised_path(path.split('?').next().unwrap_or("")).is_some() {
+                return;
+            }
             assert!(
                 matches!(told.code(), (404, "not_found") | (405, "method_not_allowed")),
                 "{method} {path}: {told:?}"

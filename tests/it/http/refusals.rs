@@ -71,10 +71,11 @@ pub fn table() -> Vec<(Refusal, u16)> {
         (Refusal::Busy, 503),
         (Refusal::UnknownConflict { key: "cf_x".to_owned() }, 404),
         (Refusal::DecisionNotOpen { decision: "cancel".to_owned(), open: vec!["handled".to_owned()] }, 409),
+        (Refusal::NotGateway { shop, gateway: None }, 403),
     ]
 }
 
-const VARIANTS: usize = 49;
+const VARIANTS: usize = 50;
 
 fn insufficient_share(holders: Vec<OtherShare>) -> Refusal {
     let usd = |text| Amount::parse(text, Currency::Usd).expect("an amount");
@@ -113,6 +114,7 @@ fn place(refusal: &Refusal) -> usize {
         Refusal::UnknownCredit { .. } => 14,
         Refusal::AmbiguousReference { .. } => 15,
         Refusal::CreditCancelled { .. } => 16,
+        Refusal::NotGateway { .. } => 49,
         Refusal::UnknownConflict { .. } => 47,
         Refusal::DecisionNotOpen { .. } => 48,
         Refusal::CreditPaid { .. } => 17,

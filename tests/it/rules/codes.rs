@@ -14,6 +14,7 @@ pub fn met(refusal: &Refusal) -> Met {
     match refusal {
         Refusal::KeyReused
         | Refusal::NotAllowed { .. }
+        | Refusal::NotGateway { .. }
         | Refusal::Field(_)
         | Refusal::Money { .. }
         | Refusal::UnknownShop { .. }

@@ -18,6 +18,8 @@ pub fn old_ids(company: &mut Company) {
             due_at: None,
             notes: None,
             old_id: Some(17),
+            old_modified_at: None,
+            reported: None,
         };
         let status = CreditStatus::Granted;
         ImportRow::Credit(ImportedCredit { shop: ShopId(1), grant, paid: None, cancelled: None, status })
