@@ -123,8 +123,8 @@ pub struct Had {
     pub stamp: Option<Timestamp>,
     /// By this node's clock: when it was sent, or when the app had edited it.
     pub from: Timestamp,
-    /// By when the app had it for certain: of what was sent, when it next asked for something.
-    pub until: Timestamp,
+    /// Since when the app had it for certain, and nothing of its own beside; `None` if that is not known.
+    pub until: Option<Timestamp>,
     /// Whether it came from the app.
     pub accepted: bool,
 }
@@ -186,7 +186,8 @@ pub fn judge(had: &[Had], said: &Opinion, stamp: Option<Timestamp>, edited_at: T
         return Judgement::Nothing;
     }
     let candidates = starts(had, edited_at);
-    let paying = candidates.iter().find(|one| said.paid_cents > one.opinion.paid_cents);
+    // Of several the oldest: a payment too much is seen and reversed, one too few is money lost.
+    let paying = candidates.iter().rfind(|one| said.paid_cents > one.opinion.paid_cents);
     let same = candidates.iter().find(|one| said.paid_cents == one.opinion.paid_cents);
     let Some(start) = paying.or(same) else { return Judgement::Smaller };
     let more = said.paid_cents - start.opinion.paid_cents;
@@ -209,7 +210,7 @@ pub fn judge(had: &[Had], said: &Opinion, stamp: Option<Timestamp>, edited_at: T
 /// and those that may have reached it before.
 fn starts(had: &[Had], edited_at: Timestamp) -> Vec<&Had> {
     let latest = edited_at.plus_ms(CLOCK_MARGIN_MS);
-    let certain = |one: &&Had| one.until.plus_ms(CLOCK_MARGIN_MS) <= edited_at;
+    let certain = |one: &&Had| one.until.is_some_and(|until| until.plus_ms(CLOCK_MARGIN_MS) <= edited_at);
     let mut found = Vec::new();
     for one in had.iter().rev().filter(|one| one.from <= latest) {
         found.push(one);
@@ -232,7 +233,7 @@ pub fn had_by_entries(credit: &Credit, shown_reference: String, token: &str) -> 
     let mut found = Vec::new();
     let mut add = |version: VersionId, paid_cents: i128, at: Timestamp| {
         let opinion = Opinion { paid_cents, ..opinion.clone() };
-        found.push(Had { version, opinion, stamp: None, from: at, until: at, accepted: true });
+        found.push(Had { version, opinion, stamp: None, from: at, until: Some(at), accepted: true });
     };
     if credit.reported.as_ref().is_some_and(|reported| reported.by.token == token) {
         add(VersionId::NONE, 0, credit.origin.wall);

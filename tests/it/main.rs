@@ -34,6 +34,7 @@ mod floods;
 mod folds;
 mod forge;
 mod forks;
+mod gateway;
 mod golden;
 #[cfg(feature = "node")]
 mod heads_file;

@@ -19,6 +19,8 @@ use crate::store::Store;
 const CLOCK_SAMPLES: usize = 8;
 /// Beyond this a clock was set, and what was measured before no longer holds.
 const CLOCK_SET_MS: i64 = 5 * 60_000;
+/// A change of this size in what is known of its clock is worth a write.
+const CLOCK_NEWS_MS: i64 = 5_000;
 /// No app's mark is older than this unless it has none: the default of the app is the first day of 2020.
 const MARK_MIN: Timestamp = Timestamp(1_600_000_000_000);
 /// The answers of which it is remembered when the app next asked for something.
@@ -33,18 +35,22 @@ pub(super) struct App {
     pub since_from: Option<Timestamp>,
     /// From when on, by its clock, it wants all again, and when it asked for that: it has lost its mark or its rows.
     pub again: Option<(Timestamp, Timestamp)>,
-    /// When its last download came.
+    /// When its last download came, in this run of the node.
+    #[serde(skip)]
     downloaded_at: Option<Timestamp>,
-    /// When a download came of a round that it has ended since: whatever it had edited by then it has uploaded.
-    pub round_at: Option<Timestamp>,
+    /// When the downloads came of the last rounds that it has ended: whatever it had edited by then it has uploaded.
+    rounds: [Option<Timestamp>; 2],
+    /// How far its clock was off when that was last written down.
+    written_offset_ms: Option<i64>,
     /// How far its clock is ahead at least: it has stamped something so far in this node's future.
     ahead_ms: i64,
-    /// When something of its was answered last.
+    /// When something of its was answered last, in this run of the node.
+    #[serde(skip)]
     answered_at: Option<Timestamp>,
     /// How far its clock was ahead of this node's, each time by a little too much: what an answer took to arrive.
     offsets: Vec<i64>,
-    /// When rows were sent, and by when it had them.
-    receipts: Vec<(Timestamp, Timestamp)>,
+    /// When rows were sent, and when it ended that round, if it did: then it had uploaded whatever it kept in their place.
+    receipts: Vec<(Timestamp, Option<Timestamp>)>,
 }
 
 /// One credit as an app has it.
@@ -79,23 +85,20 @@ impl App {
         self.ahead_ms = self.ahead_ms.max(stamp.map_or(0, |stamp| stamp.0.saturating_sub(now.0)));
     }
 
-    /// It asks for something: what was sent before has reached it by now.
-    pub fn asks(&mut self, now: Timestamp) {
-        if let Some((_, until)) = self.receipts.last_mut().filter(|(from, until)| from == until) {
-            *until = now;
-        }
-    }
-
-    /// By when it had what was sent at that time.
+    /// Since when it had for certain what was sent at that time, and had edited nothing else by then.
     pub fn had_by(&self, sent: Timestamp) -> Option<Timestamp> {
-        self.receipts.iter().find(|(from, until)| *from == sent && until > from).map(|(_, until)| *until)
+        match self.receipts.iter().find(|(from, _)| *from == sent) {
+            Some((_, until)) => *until,
+            // Long ago: it has ended many rounds since.
+            None => self.receipts.first().is_some_and(|(first, _)| sent < *first).then_some(sent),
+        }
     }
 
     /// It is answered.
     pub fn answered(&mut self, now: Timestamp, with_rows: bool) {
         self.answered_at = Some(now);
         if with_rows {
-            self.receipts.push((now, now));
+            self.receipts.push((now, None));
             let surplus = self.receipts.len().saturating_sub(RECEIPTS_MAX);
             self.receipts.drain(..surplus);
         }
@@ -117,7 +120,9 @@ impl App {
             self.offsets.drain(..surplus);
         }
         if mark.is_some() && self.since < mark {
-            self.round_at = self.downloaded_at;
+            self.rounds = [self.rounds[1], self.downloaded_at];
+            let ended = mark.map(|mark| self.by_our_clock(mark));
+            self.receipts.iter_mut().for_each(|(_, until)| *until = until.or(ended));
         }
         self.downloaded_at = Some(now);
         let from = since.unwrap_or(Timestamp(0));
@@ -131,15 +136,25 @@ impl App {
         }
     }
 
-    /// When something that it stamped happened, by this node's clock; never in the future.
-    pub fn instant(&self, stamp: Option<Timestamp>, now: Timestamp) -> Timestamp {
-        let stamp = stamp.unwrap_or(now);
-        stamp.plus_ms(-self.offset_ms().unwrap_or(self.ahead_ms)).min(now)
+    /// A time of this node's clock, by its own as far as that is known.
+    pub fn by_its_clock(&self, time: Timestamp) -> Timestamp {
+        time.plus_ms(self.offset_ms().unwrap_or(self.ahead_ms))
     }
 
-    /// What its clock shows at that time, by what is known.
-    pub fn shows(&self, now: Timestamp) -> Timestamp {
-        now.plus_ms(self.offset_ms().unwrap_or(self.ahead_ms))
+    /// A time of its clock, by this node's.
+    pub fn by_our_clock(&self, time: Timestamp) -> Timestamp {
+        time.plus_ms(-self.offset_ms().unwrap_or(self.ahead_ms))
+    }
+
+    /// When something that it stamped happened, by this node's clock; never in the future.
+    pub fn instant(&self, stamp: Option<Timestamp>, now: Timestamp) -> Timestamp {
+        stamp.map_or(now, |stamp| self.by_our_clock(stamp).min(now))
+    }
+
+    /// A time, by its clock, up to which it has uploaded whatever it had edited. Not of its last round but of the one
+    /// before: how far its clock is off is only known to what an answer takes.
+    pub fn uploaded_until(&self) -> Option<Timestamp> {
+        Some(self.by_its_clock(self.rounds[0]?))
     }
 }
 
@@ -153,8 +168,14 @@ impl<S: Store> Replica<S> {
     }
 
     /// Remembers what is known of an app; in the store only if something rests on it that was sent or taken.
-    pub(super) fn put_app(&mut self, token: &str, app: App, durable: bool) -> Result<(), ReplicaError> {
-        if durable {
+    pub(super) fn put_app(&mut self, token: &str, mut app: App, durable: bool) -> Result<(), ReplicaError> {
+        let is_as_written = match (app.offset_ms(), app.written_offset_ms) {
+            (Some(offset), Some(written)) => (offset - written).abs() < CLOCK_NEWS_MS,
+            (None, _) => true,
+            (Some(_), None) => false,
+        };
+        if durable || !is_as_written {
+            app.written_offset_ms = app.offset_ms();
             let bytes = postcard::to_stdvec(&app).map_err(|_| ReplicaError::damaged("an app does not encode"))?;
             self.put(keys::app(token), Some(bytes));
         }

@@ -49,7 +49,6 @@ impl<S: Store> Replica<S> {
     ) -> Result<Answer, CommandError> {
         self.need_gateway(shop)?;
         let mut app = self.app(&by.token)?;
-        app.asks(now);
         rows.iter().for_each(|row| app.stamped(row.modified_at, now));
         let mut outcomes = Vec::with_capacity(rows.len());
         for row in rows {
@@ -101,7 +100,7 @@ impl<S: Store> Replica<S> {
                 opinion: said.clone(),
                 stamp: row.modified_at,
                 from: edited_at,
-                until: now,
+                until: Some(now),
                 accepted: true,
             };
             note_accepted(&mut copy.had, accepted);
@@ -139,7 +138,7 @@ impl<S: Store> Replica<S> {
             false => accepted_version(by, &credit, VersionId::NONE, total),
         };
         let stamp = row.modified_at;
-        let accepted = Had { version, opinion: said.clone(), stamp, from: edited_at, until: now, accepted: true };
+        let accepted = Had { version, opinion: said.clone(), stamp, from: edited_at, until: Some(now), accepted: true };
         let copy = Copy { had: vec![accepted], ..Copy::default() };
         self.note_upload(by, &credit, copy, said, stamp, now)?;
         Ok(ReportOutcome::Created { server_id })
@@ -149,7 +148,7 @@ impl<S: Store> Replica<S> {
     fn versions_had(&self, copy: &Copy, credit: &Credit, by: &Reporter, app: &App, now: Timestamp) -> Vec<Had> {
         let mut had = copy.had.clone();
         for one in had.iter_mut().filter(|one| !one.accepted) {
-            one.until = app.had_by(one.from).unwrap_or(one.until);
+            one.until = app.had_by(one.from);
         }
         let shown = self.fold.book.shown_reference(credit);
         if had.is_empty() {
@@ -158,7 +157,7 @@ impl<S: Store> Replica<S> {
         if had.is_empty() {
             let version = credit.version(&shown);
             let opinion = Opinion::of_credit(credit, shown);
-            had.push(Had { version, opinion, stamp: None, from: now, until: now, accepted: false });
+            had.push(Had { version, opinion, stamp: None, from: now, until: None, accepted: false });
         }
         had
     }

@@ -13,9 +13,6 @@ use crate::store::Store;
 
 /// Rows in one answer: what a phone takes at once. What is left comes with the next one, whatever mark the app sends.
 const ROWS_MAX: usize = 5_000;
-/// The longest that an answer may be on its way; then the app gives up.
-const ON_THE_WAY_MS: i64 = 30_000;
-
 /// A credit as the existing app knows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RowView {
@@ -81,7 +78,6 @@ impl<S: Store> Replica<S> {
     ) -> Result<Answer, CommandError> {
         self.acting_shop(Some(shop))?;
         let mut app = self.app(&by.token)?;
-        app.asks(now);
         app.downloads(now, since);
         let copies = self.copies(&by.token)?;
         let due = self.due_rows(&app, &copies, shop, now);
@@ -91,8 +87,8 @@ impl<S: Store> Replica<S> {
             let shown = self.fold.book.shown_reference(&credit);
             let version = credit.version(&shown);
             let opinion = Opinion::of_credit(&credit, shown);
-            let until = now.plus_ms(ON_THE_WAY_MS);
-            let had = Had { version, opinion: opinion.clone(), stamp: Some(stamp), from: now, until, accepted: false };
+            let had =
+                Had { version, opinion: opinion.clone(), stamp: Some(stamp), from: now, until: None, accepted: false };
             note_sent(&mut copy.had, had);
             copy.shows = Some((Some(version), opinion));
             copy.stamp = Some(stamp);
@@ -127,9 +123,10 @@ impl<S: Store> Replica<S> {
             // Sent since it began to download by this mark: the answer may have been lost.
             let may_be_lost =
                 copy.sent_at.is_some_and(|sent| app.since_from.is_some_and(|from| (from..now).contains(&sent)));
-            let stamp = stamp_for(credit, &copy, shows_it, app, now);
+            let Some(stamp) = stamp_for(credit, &copy, shows_it, app, now) else { continue };
+            let had_at = copy.sent_at.max(copy.uploaded_at);
             let wanted_again =
-                app.again.is_some_and(|(from, asked)| stamp >= from && copy.sent_at.is_none_or(|sent| sent < asked));
+                app.again.is_some_and(|(from, asked)| stamp >= from && had_at.is_none_or(|had| had < asked));
             if !shows_it || may_be_lost || wanted_again {
                 due.push((copy.sent_at.is_some(), stamp, credit.id, copy));
             }
@@ -195,22 +192,27 @@ impl<S: Store> Replica<S> {
 
 /// The stamp of a row that is sent. The app takes a row that is newer than its own, and then forgets what it had edited
 /// and not uploaded yet: so the stamp is just after what its copy bears, and no later than what it has uploaded by now.
-/// (ADR 29: the time of the change itself would lose payments that are still in the app.)
-fn stamp_for(credit: &Credit, copy: &Copy, shows_it: bool, app: &App, now: Timestamp) -> Timestamp {
+/// (ADR 29: the time of the change itself would lose payments that are still in the app.) `None`: what its copy bears is
+/// not known before it ends this round.
+fn stamp_for(credit: &Credit, copy: &Copy, shows_it: bool, app: &App, now: Timestamp) -> Option<Timestamp> {
     let changed = credit.updated_at;
     // A copy of the old server's, from before this node knew the app.
-    let Some(borne) = copy.stamp.or(credit.old_modified_at) else { return changed };
+    let Some(borne) = copy.stamp.or(credit.old_modified_at) else {
+        // It has no copy. What its cashier does next must be newer, by its own clock.
+        return Some(changed.min(app.by_its_clock(now)));
+    };
     let is_as_imported = credit.old_modified_at.is_some() && copy.stamp.is_none() && is_untouched(credit);
     if is_as_imported || shows_it && copy.uploaded_at.is_none() {
-        return borne;
+        return Some(borne);
     }
-    // It stamped the row when its upload was answered: before it took its mark, or before now.
-    let marked = copy.uploaded_at.map(|uploaded| match app.since {
-        Some(mark) if app.instant(Some(mark), now) >= uploaded => mark,
-        _ => app.shows(now),
-    });
-    let uploaded = app.round_at.map(|round| app.shows(round).min(changed));
-    [marked.map(|marked| marked.plus_ms(1)), uploaded].into_iter().flatten().fold(borne.plus_ms(1), Timestamp::max)
+    let mut stamp = borne.plus_ms(1);
+    if let Some(uploaded) = copy.uploaded_at {
+        // It stamped the row when its upload was answered, and took its mark after that; or it was never answered.
+        let mark = app.since.filter(|mark| app.by_our_clock(*mark) >= uploaded)?;
+        stamp = stamp.max(mark.plus_ms(1));
+    }
+    let uploaded = app.uploaded_until().map(|until| until.min(changed));
+    Some(uploaded.map_or(stamp, |uploaded| stamp.max(uploaded)))
 }
 
 /// Whether nothing was done to a credit since it was imported.
