@@ -305,6 +305,33 @@ fn changes_about_shares_and_closings() {
 }
 
 #[test]
+fn changes_of_gateways() {
+    let samples = every_operation();
+    let drawn = |is: fn(&Operation) -> bool| {
+        let (document, before, operation) = samples.iter().find(|(.., operation)| is(operation)).expect("a sample");
+        hex(&Paper::after(document.clone(), before).draft(operation))
+    };
+    check(&[
+        ("to name a gateway", drawn(|operation| matches!(operation, Operation::NameGateway { .. })), "x"),
+        (
+            "to import a grant that says when it changed last",
+            drawn(|operation| matches!(operation, Operation::Grant(grant) if grant.old_modified_at.is_some())),
+            "x",
+        ),
+        (
+            "to report a grant",
+            drawn(|operation| matches!(operation, Operation::Grant(grant) if grant.reported.is_some())),
+            "x",
+        ),
+        (
+            "to report a payment",
+            drawn(|operation| matches!(operation, Operation::Pay(payment) if payment.reported.is_some())),
+            "x",
+        ),
+    ]);
+}
+
+#[test]
 fn segments() {
     let plain = Segment { bodies: vec![vec![1, 2, 3], vec![4]], signature: None };
     let signed = Segment { bodies: vec![vec![1, 2, 3]], signature: Some([7; 64]) };
