@@ -52,7 +52,7 @@ fn f02_an_own_small_number_overwrites_no_other_credit() {
     let office = office();
     office.ok(&["shop", "add", "Goma", "--shop-id", "2"]);
     let sim_of_2 = "+243970000002";
-    office.ok(&["sim", "add", sim_of_2, "--operator", "airtel", "--shop", "2", "--initial-usd", "500"]);
+    office.ok(&["sim", "add", sim_of_2, "--operator", "Airtel", "--shop", "2", "--initial-usd", "500"]);
     let rows = json!([imported(1, 2, "OLD-1", sim_of_2), imported(2, 1, "OLD-2", SIM)]);
     let file = office.write_beside("credits.json", &rows.to_string());
     office.ok(&["import", &file]);

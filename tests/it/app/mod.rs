@@ -15,7 +15,7 @@ pub const SIM: &str = "+243970000001";
 /// A head office of shop 1 whose node runs and whose SIM holds 1,000 USD.
 pub fn office() -> Shop {
     let mut shop = Shop::found("siege", "Passerelle", 1);
-    shop.ok(&["sim", "add", SIM, "--operator", "airtel", "--initial-usd", "1000"]);
+    shop.ok(&["sim", "add", SIM, "--operator", "Airtel", "--initial-usd", "1000"]);
     shop.start(&[]);
     shop
 }
