@@ -13,7 +13,7 @@ use ucash::replica::SetAside;
 use crate::forge::{
     COUNTER, FORGER, Forger, Net, OFFICE, device, done, gossip, meet, net, pay_command, shown, status, verified,
 };
-use crate::samples::{NOW, cdf, grant, payment, sim, usd};
+use crate::samples::{NOW, cdf, grant, payment, reported_grant, reported_payment, sim, usd};
 
 /// What a row writes: from a forger's log and the shop's credit, the bytes of a body.
 type Write = fn(&Forger, &DocumentId) -> Vec<u8>;
@@ -196,6 +196,23 @@ fn rows() -> Vec<(&'static str, Scope, Write, SetAside)> {
             SHOP_5,
             |forger, credit| forger.write(credit, &Operation::Pay(payment(1, usd("10")))).to_bytes(),
             SetAside::Id,
+        ),
+        (
+            "a grant said to be reported, by who is no gateway",
+            SHOP_5,
+            |forger, _| forger.grant(reported_grant()).to_bytes(),
+            SetAside::Right,
+        ),
+        (
+            "a payment said to be reported, by who is no gateway",
+            SHOP_5,
+            |forger, credit| {
+                let DocumentId::Credit { id, .. } = credit else { panic!("a credit") };
+                let mut payment = reported_payment(usd("10"), false);
+                payment.id = payment.reported.as_ref().expect("reported").payment_id(id);
+                forger.write(credit, &Operation::Pay(payment)).to_bytes()
+            },
+            SetAside::Right,
         ),
         (
             "a movement under an id of one's choice",

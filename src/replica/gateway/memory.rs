@@ -11,7 +11,7 @@ use std::ops::ControlFlow;
 use serde::{Deserialize, Serialize};
 
 use crate::ledger::{Had, Opinion};
-use crate::model::{CreditId, Timestamp, VersionId};
+use crate::model::{CreditId, ShopId, Timestamp, VersionId};
 use crate::replica::{Replica, ReplicaError, keys};
 use crate::store::Store;
 
@@ -44,6 +44,9 @@ pub(super) struct App {
     written_offset_ms: Option<i64>,
     /// How far its clock is ahead at least: it has stamped something so far in this node's future.
     ahead_ms: i64,
+    /// Shops of which it had everything, at which state of the logs: as long as that is so, nothing need be looked through.
+    #[serde(skip)]
+    pub complete: BTreeMap<ShopId, u64>,
     /// When something of its was answered last, in this run of the node.
     #[serde(skip)]
     answered_at: Option<Timestamp>,
@@ -129,6 +132,9 @@ impl App {
         let went_back = mark.is_none() || self.since.is_some_and(|known| from < known);
         if went_back {
             self.again = Some((from, now));
+        }
+        if went_back || self.since == since {
+            self.complete.clear();
         }
         if self.since != since || mark.is_none() {
             self.since = since;

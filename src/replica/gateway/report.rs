@@ -62,6 +62,7 @@ impl<S: Store> Replica<S> {
                 Err(failed) => return Err(failed),
             });
         }
+        app.complete.clear();
         app.answered(now, false);
         self.put_app(&by.token, app, true)?;
         Ok(Answer::Reported(outcomes))
@@ -144,16 +145,18 @@ impl<S: Store> Replica<S> {
         Ok(ReportOutcome::Created { server_id })
     }
 
-    /// The versions that an app had of a credit: as remembered, else as the entries show, else as it stands now.
+    /// The versions that an app had of a credit: as the entries show and as remembered, else as it stands now.
     fn versions_had(&self, copy: &Copy, credit: &Credit, by: &Reporter, app: &App, now: Timestamp) -> Vec<Had> {
         let mut had = copy.had.clone();
         for one in had.iter_mut().filter(|one| !one.accepted) {
             one.until = app.had_by(one.from);
         }
         let shown = self.fold.book.shown_reference(credit);
-        if had.is_empty() {
-            had = had_by_entries(credit, shown.clone(), &by.token);
-        }
+        // What it had by another gateway, or before this one lost its memory.
+        let first = had.first().map_or(Timestamp(i64::MAX), |one| one.from);
+        let mut before = had_by_entries(credit, shown.clone(), &by.token);
+        before.retain(|one| one.from < first && had.iter().all(|known| known.version != one.version));
+        had.splice(0..0, before);
         if had.is_empty() {
             let version = credit.version(&shown);
             let opinion = Opinion::of_credit(credit, shown);

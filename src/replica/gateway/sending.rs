@@ -79,8 +79,16 @@ impl<S: Store> Replica<S> {
         self.acting_shop(Some(shop))?;
         let mut app = self.app(&by.token)?;
         app.downloads(now, since);
-        let copies = self.copies(&by.token)?;
-        let due = self.due_rows(&app, &copies, shop, now);
+        let state = self.logs.moves();
+        let mut due = Vec::new();
+        if app.complete.get(&shop) != Some(&state) {
+            let copies = self.copies(&by.token)?;
+            let is_all;
+            (due, is_all) = self.due_rows(&app, &copies, shop, now);
+            if due.is_empty() && is_all {
+                app.complete.insert(shop, state);
+            }
+        }
         let mut rows = Vec::with_capacity(due.len());
         for (stamp, credit, mut copy) in due {
             let Some(credit) = self.fold.book.credit(&credit).cloned() else { continue };
@@ -102,14 +110,16 @@ impl<S: Store> Replica<S> {
         Ok(Answer::Rows(rows))
     }
 
-    /// What an app is to be sent, the longest unchanged first, each with the stamp that it is to bear.
+    /// What an app is to be sent, the longest unchanged first, each with the stamp that it is to bear; and whether that is
+    /// all that it has not.
     fn due_rows(
         &self,
         app: &App,
         copies: &BTreeMap<CreditId, Copy>,
         shop: ShopId,
         now: Timestamp,
-    ) -> Vec<(Timestamp, CreditId, Copy)> {
+    ) -> (Vec<(Timestamp, CreditId, Copy)>, bool) {
+        let mut is_all = true;
         let mut due: Vec<(bool, Timestamp, CreditId, Copy)> = Vec::new();
         for credit in self.fold.book.credits_in(shop) {
             let copy = copies.get(&credit.id).cloned().unwrap_or_default();
@@ -123,7 +133,10 @@ impl<S: Store> Replica<S> {
             // Sent since it began to download by this mark: the answer may have been lost.
             let may_be_lost =
                 copy.sent_at.is_some_and(|sent| app.since_from.is_some_and(|from| (from..now).contains(&sent)));
-            let Some(stamp) = stamp_for(credit, &copy, shows_it, app, now) else { continue };
+            let Some(stamp) = stamp_for(credit, &copy, shows_it, app, now) else {
+                is_all = false;
+                continue;
+            };
             let had_at = copy.sent_at.max(copy.uploaded_at);
             let wanted_again =
                 app.again.is_some_and(|(from, asked)| stamp >= from && had_at.is_none_or(|had| had < asked));
@@ -132,8 +145,9 @@ impl<S: Store> Replica<S> {
             }
         }
         due.sort_by_key(|(was_sent, stamp, credit, _)| (*was_sent, *stamp, *credit));
+        is_all &= due.len() <= ROWS_MAX;
         due.truncate(ROWS_MAX);
-        due.into_iter().map(|(_, stamp, credit, copy)| (stamp, credit, copy)).collect()
+        (due.into_iter().map(|(_, stamp, credit, copy)| (stamp, credit, copy)).collect(), is_all)
     }
 
     /// The rows that a list asks for, all of them: the app knows no pages.

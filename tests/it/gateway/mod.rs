@@ -1,6 +1,7 @@
 //! The gateway of the existing app (`existing-wire`): what its rows mean, under lost answers, restarts and wrong clocks.
 
 mod app;
+mod gateways;
 mod random;
 mod rights;
 mod rows;
