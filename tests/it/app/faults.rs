@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::client::{Lost, amount, cents};
+use super::client::{Lost, cents};
 use super::{SIM, app, office, open_conflicts, paid, token};
 use crate::process::{Shop, eventually};
 use crate::totals::shared_data_set;
@@ -387,7 +387,7 @@ fn f19_upload_answers_200_with_a_body() {
     app.grant("CRED-1", SIM, 10_00);
     let row = app.row("CRED-1").fields.clone();
     let mut bad = row.clone();
-    bad["montant_credit"] = amount(-5);
+    bad["montant_credit"] = json!(-0.05);
     let body = json!({ "shop_id": 1, "credits": [row, bad] });
     let path = "/server/api/credit-virtuels/upload.php";
     let answer = app.ask("POST", path, Some(&body)).expect("an answer");
