@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::client::{Lost, cents};
-use super::{SIM, app, office, open_conflicts, paid, token};
+use super::{SIM, a_while, app, office, open_conflicts, paid, token};
 use crate::process::{Shop, eventually};
 use crate::totals::shared_data_set;
 
@@ -32,6 +32,8 @@ fn f01_two_apps_pay_apart_and_both_payments_count() {
     assert_eq!(two.row("CRED-1").cents("montant_credit"), 100_00);
     one.pay("CRED-1", 50_00);
     two.pay("CRED-1", 50_00);
+    // A cashier's time: what is entered in the milliseconds in which another's payment comes is asked about.
+    a_while();
     for _ in 0..3 {
         assert!(one.round(Lost::Nothing) && two.round(Lost::Nothing));
     }

@@ -3,6 +3,8 @@
 
 mod client;
 mod faults;
+mod moving;
+mod storm;
 
 use client::App;
 use serde_json::{Value, json};
@@ -12,10 +14,10 @@ use crate::process::Shop;
 /// The SIM of [`office`].
 pub const SIM: &str = "+243970000001";
 
-/// A head office of shop 1 whose node runs and whose SIM holds 1,000 USD.
+/// A head office of shop 1 whose node runs and whose SIM holds a million dollars.
 pub fn office() -> Shop {
     let mut shop = Shop::found("siege", "Passerelle", 1);
-    shop.ok(&["sim", "add", SIM, "--operator", "Airtel", "--initial-usd", "1000"]);
+    shop.ok(&["sim", "add", SIM, "--operator", "Airtel", "--initial-usd", "1000000"]);
     shop.start(&[]);
     shop
 }
@@ -31,6 +33,11 @@ pub fn token(shop: &Shop, name: &str, shops: &[u32]) -> String {
 /// An app of shop 1 that was just installed and pointed at that node.
 pub fn app(shop: &Shop, name: &str) -> App {
     App::new(shop.face(), &shop.http(), &token(shop, name, &[1]), 1)
+}
+
+/// Lets some time go by: more than a request takes, so that it is known what came first.
+pub fn a_while() {
+    std::thread::sleep(std::time::Duration::from_millis(300));
 }
 
 /// What was paid of a credit at a node, in cents.
