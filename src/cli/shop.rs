@@ -22,6 +22,15 @@ pub(super) enum Shop {
         #[arg(long)]
         shop_id: Option<u32>,
     },
+    /// Désigner l'appareil qui sert les anciennes applications d'une agence (siège ou gérant).
+    Gateway {
+        /// Le numéro de l'agence.
+        #[arg(value_name = "AGENCE")]
+        shop: u32,
+        /// L'appareil : son nom ou sa clé.
+        #[arg(long)]
+        device: String,
+    },
 }
 
 impl Shop {
@@ -33,7 +42,8 @@ impl Shop {
                 let shops = client.get("/api/v1/shops")?;
                 printer.answer(&shops, |shops| {
                     let row = |shop| {
-                        ["id", "name", "town", "devices", "sims", "credits"].map(|name| text(shop, name)).to_vec()
+                        let columns = ["id", "name", "town", "devices", "sims", "credits", "gateway"];
+                        columns.map(|name| text(shop, name)).to_vec()
                     };
                     let rows: Vec<Vec<String>> = items(shops).iter().map(row).collect();
                     let head = [
@@ -43,6 +53,7 @@ impl Shop {
                         printer.pick("Appareils", "Devices"),
                         "SIM",
                         printer.pick("Crédits", "Credits"),
+                        printer.pick("Passerelle", "Gateway"),
                     ];
                     table(&head, &rows, &[0, 3, 4, 5])
                 });
@@ -51,6 +62,21 @@ impl Shop {
                 let shop = client.post("/api/v1/shops", &without_nulls(json!({ "name": name, "shop_id": shop_id })))?;
                 printer.answer(&shop, |shop| {
                     format!("{} {} : {}", printer.pick("Agence", "Shop"), text(shop, "id"), text(shop, "name"))
+                });
+            }
+            Shop::Gateway { shop, device } => {
+                let shop = client.post(&format!("/api/v1/shops/{shop}/gateway"), &json!({ "device": device }))?;
+                printer.answer(&shop, |shop| {
+                    let (id, name, gateway) = (text(shop, "id"), text(shop, "name"), text(shop, "gateway"));
+                    let french = format!(
+                        "Agence {id} ({name}) : {gateway} sert désormais ses anciennes applications. Donnez-leur son adresse \
+                         et un jeton fait sur cet appareil (ucash token create)."
+                    );
+                    let english = format!(
+                        "Shop {id} ({name}): {gateway} serves its existing apps from now on. Give them its address and a \
+                         token made on that device (ucash token create)."
+                    );
+                    printer.pick(&french, &english).to_owned()
                 });
             }
         }

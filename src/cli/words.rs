@@ -4,7 +4,7 @@
 /// A word of the interface, in French, in English.
 type Word = (&'static str, &'static str, &'static str);
 
-const KINDS: [Word; 31] = [
+const KINDS: [Word; 32] = [
     ("found", "fonde le réseau", "founds the network"),
     ("add_shop", "ajoute une agence", "adds a shop"),
     ("certify", "admet un appareil", "admits a device"),
@@ -12,6 +12,7 @@ const KINDS: [Word; 31] = [
     ("rename_device", "renomme un appareil", "renames a device"),
     ("add_sim", "ajoute une SIM", "adds a SIM"),
     ("name_keeper", "nomme un gardien", "names a keeper"),
+    ("name_gateway", "désigne une passerelle", "names a gateway"),
     ("stop", "arrête un journal", "stops a log"),
     ("close", "clôt une vie d'appareil", "closes a device's life"),
     ("move_sim", "déplace une SIM", "moves a SIM"),

@@ -40,6 +40,20 @@ impl<const BYTES_MAX: usize> FromRequest<ApiState> for JsonText<BYTES_MAX> {
     }
 }
 
+/// The text of a body of at most so many bytes, whatever it is declared to be: for requests that no page of another
+/// site can make, as they bear a token.
+pub(super) struct PlainText<const BYTES_MAX: usize>(pub(super) String);
+
+impl<const BYTES_MAX: usize> FromRequest<ApiState> for PlainText<BYTES_MAX> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &ApiState) -> Result<Self, ApiError> {
+        let longest = request.extensions().get::<Times>().copied().unwrap_or_default().body;
+        let bytes = read(request.into_body(), BYTES_MAX, longest).await?;
+        String::from_utf8(bytes).map(PlainText).map_err(|_| ApiError::NotUtf8)
+    }
+}
+
 /// Reads a body to its end, or to its limit in bytes, or until it stands still for too long.
 async fn read(mut body: Body, bytes_max: usize, longest: Duration) -> Result<Vec<u8>, ApiError> {
     let too_large = ApiError::BodyTooLarge { limit: bytes_max };

@@ -14,6 +14,12 @@ use crate::model::{ShopId, SimNumber, Timestamp};
 use crate::money::{Amount, Currency};
 use crate::rows::{Members, MembersFault};
 
+/// A number of a shop, be it one that no shop can have: that one is nobody's. Nothing for what is no number.
+pub(super) fn any_number(text: &str) -> Option<u32> {
+    let is_digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    is_digits.then(|| text.parse().unwrap_or(u32::MAX))
+}
+
 /// The fields of a JSON object of a request.
 pub(super) struct Fields<'a> {
     /// The object's own name and a point; empty for the body.
@@ -154,6 +160,18 @@ impl<'a> Fields<'a> {
         let number: Option<u32> = serde_json::from_str(text).ok();
         let shop = number.filter(|number| *number > 0).map(ShopId);
         shop.map(Some).ok_or_else(|| self.invalid(field, Expected::ShopNumber))
+    }
+
+    /// A shop's number that must be there, as a number or as a text, be it one that no shop can have.
+    pub(super) fn any_shop(&self, field: &str) -> Result<u32, ApiError> {
+        let text = self.value(field).ok_or_else(|| self.missing(field))?;
+        any_number(text.trim_matches('"')).ok_or_else(|| self.invalid(field, Expected::ShopNumber))
+    }
+
+    /// A list that must be there, empty or not, of values as they were written.
+    pub(super) fn rows(&self, field: &str) -> Result<Vec<&'a RawValue>, ApiError> {
+        let text = self.value(field).ok_or_else(|| self.missing(field))?;
+        serde_json::from_str(text).map_err(|_| self.invalid(field, Expected::Rows))
     }
 
     /// A SIM's number that must be there.

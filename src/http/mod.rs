@@ -1,9 +1,9 @@
-//! The HTTP face: `/api/v1`, `/healthz`, `/readyz`, `/metrics`, and the page at `/`.
+//! The HTTP face: `/api/v1`, the existing app's paths, `/healthz`, `/readyz`, `/metrics`, and the page at `/`.
 //!
 //! ```text
 //! connection ── serve ──▶ watch ──▶ render ──▶ auth::guard ──▶ time limit ──▶ api::* ──▶ NodeHandle
 //!               limits    problems    Host, Origin,                 one file
-//!                         in words    identity, rule                a family
+//!                         in words    identity, rule                a family, or existing::*
 //! ```
 //!
 //! Nothing here decides about money: handlers read a request into a `Command` or `Query`, and write out the answer
@@ -14,6 +14,7 @@ mod answer;
 mod api;
 mod auth;
 mod body;
+mod existing;
 pub mod export;
 mod fields;
 pub mod limits;
@@ -32,6 +33,7 @@ mod watch;
 mod when;
 
 pub use auth::{Access, Identity, TokenScope};
+pub use existing::normalised as normalised_path;
 pub use messages::Language;
 pub use problem::{ApiError, Expected, Unfit};
 pub use routes::{Routes, Rule};
@@ -48,6 +50,7 @@ use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use axum::http::{HeaderName, HeaderValue, Method};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
+use tower::ServiceBuilder;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 /// The header of answers that may show what is not durable yet; its value is `no`.
@@ -70,14 +73,18 @@ const CORS_KEPT: Duration = Duration::from_secs(600);
 
 /// Everything that this node serves over HTTP.
 pub fn router(state: ApiState) -> Router {
-    let (router, rules) = routes(state.clone()).into_parts();
-    router
+    let (router, rules, _) = routes(state.clone()).into_parts();
+    let router = router
         .layer(Extension(Described::new(rules)))
         .fallback(async || ApiError::NotFound)
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
         .layer(from_fn(problem::render))
         .layer(from_fn_with_state(state.clone(), mark_undurable))
         .layer(from_fn_with_state(state.clone(), watch::watch))
+        .with_state(state);
+    // Outside of the router: what is changed inside of it is changed after it chose a route.
+    Router::new()
+        .fallback_service(ServiceBuilder::new().map_request(existing::normalise).service(router))
         .layer(cors(state.settings()))
         .with_state(state)
 }
@@ -96,6 +103,11 @@ pub fn rules(state: ApiState) -> Vec<Rule> {
     routes(state).into_parts().1
 }
 
+/// The routes of the existing app, which no document describes but that of its wire, and who may use them.
+pub fn existing_rules(state: ApiState) -> Vec<(axum::http::Method, &'static str, Access)> {
+    routes(state).into_parts().2
+}
+
 fn routes(state: ApiState) -> Routes {
-    page::add(openapi::add(api::routes(state)))
+    existing::add(page::add(openapi::add(api::routes(state))))
 }

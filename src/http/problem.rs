@@ -11,6 +11,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
+use super::existing;
 use super::messages::{self, Language};
 use super::status;
 use crate::ledger::Refusal;
@@ -174,8 +175,12 @@ pub enum Expected {
         /// How many.
         limit: usize,
     },
+    /// A list.
+    Rows,
     /// An instant with its zone, or a date.
     Time,
+    /// A time as the existing app writes it.
+    WireTime,
     /// A duration such as `15m`.
     Duration {
         /// The longest, in days.
@@ -317,8 +322,12 @@ pub async fn render(mut request: Request, next: Next) -> Response {
     let accepted = request.headers().get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
     let language = Language::from_accept(accepted);
     request.extensions_mut().insert(language);
+    let is_existing = existing::is_ours(request.uri().path());
     let mut response = next.run(request).await;
     if let Some(error) = response.extensions_mut().remove::<ApiError>() {
+        if is_existing {
+            return existing::render(&error, response);
+        }
         *response.body_mut() = Body::from(error.document(language).to_string());
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         response.headers_mut().remove(axum::http::header::CONTENT_LENGTH);

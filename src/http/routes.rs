@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::handler::Handler;
-use axum::http::Method;
+use axum::http::{Method, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{MethodFilter, MethodRouter, on};
@@ -53,17 +53,48 @@ pub struct Routes {
     state: ApiState,
     router: Router<ApiState>,
     rules: Vec<Rule>,
+    existing: Vec<(Method, &'static str, Access)>,
 }
+
+/// What was added: the router, the rules of what is described, and those of what the existing app asks for.
+pub(super) type Parts = (Router<ApiState>, Vec<Rule>, Vec<(Method, &'static str, Access)>);
 
 impl Routes {
     /// None yet.
     pub(super) fn new(state: ApiState) -> Routes {
-        Routes { state, router: Router::new(), rules: Vec::new() }
+        Routes { state, router: Router::new(), rules: Vec::new(), existing: Vec::new() }
     }
 
     /// What was added.
-    pub(super) fn into_parts(self) -> (Router<ApiState>, Vec<Rule>) {
-        (self.router, self.rules)
+    pub(super) fn into_parts(self) -> Parts {
+        (self.router, self.rules, self.existing)
+    }
+
+    /// Adds a GET or POST of the existing app: not part of the described interface, and possibly long. `OPTIONS` is
+    /// answered as the app's platform asks before it sends a token.
+    pub(super) fn existing<H, T>(mut self, method: Method, path: &'static str, access: Access, handler: H) -> Routes
+    where
+        H: Handler<T, ApiState>,
+        T: 'static,
+    {
+        let filter = if method == Method::POST { MethodFilter::POST } else { MethodFilter::GET };
+        let guarded = self.guarded(access, Length::Long, on(filter, handler));
+        self.router = self.router.route(path, guarded.options(async || StatusCode::OK));
+        self.existing.push((method, path, access));
+        self
+    }
+
+    fn guarded(
+        &self,
+        access: Access,
+        time: Length,
+        handler: MethodRouter<ApiState, Infallible>,
+    ) -> MethodRouter<ApiState, Infallible> {
+        handler.route_layer(
+            ServiceBuilder::new()
+                .layer(from_fn_with_state((self.state.clone(), access), guard))
+                .layer(from_fn_with_state(time, within)),
+        )
     }
 
     /// Adds a GET (and HEAD).
@@ -128,11 +159,7 @@ impl Routes {
         time: Length,
         handler: MethodRouter<ApiState, Infallible>,
     ) -> Routes {
-        let guarded = handler.route_layer(
-            ServiceBuilder::new()
-                .layer(from_fn_with_state((self.state.clone(), access), guard))
-                .layer(from_fn_with_state(time, within)),
-        );
+        let guarded = self.guarded(access, time, handler);
         self.router = self.router.route(path, guarded);
         self.rules.push(Rule { method, path, access, operation });
         self

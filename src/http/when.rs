@@ -45,6 +45,11 @@ pub(super) fn duration_ms(text: &str) -> Option<i64> {
 
 /// Without a zone only a date is taken: a clock's time without one means nothing to a program.
 fn read(text: &str) -> Option<WireTime> {
+    read_wire(text).filter(|time| time.offset.is_some() || time.date_only)
+}
+
+/// Reads a time of a query as the existing app writes it, with or without zone.
+pub(super) fn read_wire(text: &str) -> Option<WireTime> {
     // In a query `+02:00` arrives as a blank where the client did not escape it.
     let unescaped = match text.len().checked_sub(6).map(|at| text.split_at_checked(at)) {
         Some(Some((local, zone))) if local.len() > 10 && zone.starts_with(' ') => {
@@ -52,5 +57,5 @@ fn read(text: &str) -> Option<WireTime> {
         }
         _ => text.to_owned(),
     };
-    WireTime::read(&unescaped).filter(|time| time.offset.is_some() || time.date_only)
+    WireTime::read(&unescaped)
 }

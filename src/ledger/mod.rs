@@ -47,7 +47,7 @@ pub use holdings::{Holding, OpenGift};
 pub use import::{ImportRow, ImportedCredit, ImportedPayment, RowPlan};
 pub use refusal::{OtherShare, Refusal};
 pub use report::{
-    Had, Judgement, Opinion, ReportedRow, VERSIONS_MAX, accepted_version, had_by_entries, judge as judge_report,
-    note_accepted, note_sent,
+    CLOCK_MARGIN_MS, EditTime, Had, Judgement, Opinion, ReportedRow, VERSIONS_MAX, accepted_version, had_by_entries,
+    judge as judge_report, note_accepted, note_sent,
 };
 pub use statistics::Statistics;

@@ -16,8 +16,8 @@ use crate::model::{
 };
 use crate::money::Amount;
 
-/// How far the estimate of an app's clock may be wrong, in milliseconds: what a request takes on a bad line.
-const CLOCK_MARGIN_MS: i64 = 2_000;
+/// How far the estimate of an app's clock may be wrong at most, in milliseconds: what a request takes on a bad line.
+pub const CLOCK_MARGIN_MS: i64 = 2_000;
 /// Most versions that are remembered of one credit for one app; of older ones the oldest stands for all.
 pub const VERSIONS_MAX: usize = 16;
 
@@ -127,6 +127,8 @@ pub struct Had {
     pub until: Option<Timestamp>,
     /// Whether it came from the app.
     pub accepted: bool,
+    /// Whether it was sent with a stamp that the app's copy may have outdone: then the app has kept its own.
+    pub unsure: bool,
 }
 
 /// What of a row differs from the version in which its edit began.
@@ -177,17 +179,29 @@ fn trim(had: &mut Vec<Had>) {
     had.drain(..surplus);
 }
 
-/// Judges what an app says against the versions that it had, oldest first; `edited_at` is when it edited, by this node's
-/// clock. `had` holds at least one.
-pub fn judge(had: &[Had], said: &Opinion, stamp: Option<Timestamp>, edited_at: Timestamp) -> Judgement {
+/// When an app edited a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EditTime {
+    /// By this node's clock.
+    pub at: Timestamp,
+    /// How far that may be wrong, in milliseconds. The times by which the app had something certainly are of its own
+    /// clock as well, and as wrong as this one is.
+    pub error_ms: i64,
+    /// When the app downloaded last, by this node's clock.
+    pub downloaded_at: Option<Timestamp>,
+}
+
+/// Judges what an app says against the versions that it had, oldest first. `had` holds at least one.
+pub fn judge(had: &[Had], said: &Opinion, stamp: Option<Timestamp>, edited: EditTime) -> Judgement {
     let last_accepted = had.iter().rfind(|one| one.accepted);
     let is_unedited = |one: &&Had| one.opinion == *said && one.stamp.is_some() && one.stamp == stamp;
     if last_accepted.is_some_and(|one| one.opinion == *said) || had.iter().any(|one| is_unedited(&one)) {
         return Judgement::Nothing;
     }
-    let candidates = starts(had, edited_at);
+    let candidates = starts(had, edited);
     // Of several the oldest: a payment too much is seen and reversed, one too few is money lost.
-    let paying = candidates.iter().rfind(|one| said.paid_cents > one.opinion.paid_cents);
+    let pays = |one: &&&Had| said.paid_cents > one.opinion.paid_cents;
+    let paying = fresh(&candidates, edited).filter(|one| pays(&one)).or_else(|| candidates.iter().rfind(pays));
     let same = candidates.iter().find(|one| said.paid_cents == one.opinion.paid_cents);
     let Some(start) = paying.or(same) else { return Judgement::Smaller };
     let more = said.paid_cents - start.opinion.paid_cents;
@@ -206,11 +220,20 @@ pub fn judge(had: &[Had], said: &Opinion, stamp: Option<Timestamp>, edited_at: T
     }
 }
 
+/// What was sent with the last download, if the edit came after that: an app uploads what it kept right after it
+/// downloaded, and downloads again before it uploads anything else.
+fn fresh<'a, 'b>(candidates: &'a [&'b Had], edited: EditTime) -> Option<&'a &'b Had> {
+    candidates.first().filter(|one| {
+        let was_last = !one.accepted && !one.unsure && Some(one.from) == edited.downloaded_at;
+        was_last && one.from.plus_ms(edited.error_ms) <= edited.at
+    })
+}
+
 /// The versions in which an edit of that time may have begun, the newest first: the newest that the app had for certain,
 /// and those that may have reached it before.
-fn starts(had: &[Had], edited_at: Timestamp) -> Vec<&Had> {
-    let latest = edited_at.plus_ms(CLOCK_MARGIN_MS);
-    let certain = |one: &&Had| one.until.is_some_and(|until| until.plus_ms(CLOCK_MARGIN_MS) <= edited_at);
+fn starts(had: &[Had], edited: EditTime) -> Vec<&Had> {
+    let latest = edited.at.plus_ms(edited.error_ms);
+    let certain = |one: &&Had| one.until.is_some_and(|until| until <= edited.at);
     let mut found = Vec::new();
     for one in had.iter().rev().filter(|one| one.from <= latest) {
         found.push(one);
@@ -233,7 +256,7 @@ pub fn had_by_entries(credit: &Credit, shown_reference: String, token: &str) -> 
     let mut found = Vec::new();
     let mut add = |version: VersionId, paid_cents: i128, at: Timestamp| {
         let opinion = Opinion { paid_cents, ..opinion.clone() };
-        found.push(Had { version, opinion, stamp: None, from: at, until: Some(at), accepted: true });
+        found.push(Had { version, opinion, stamp: None, from: at, until: Some(at), accepted: true, unsure: false });
     };
     if credit.reported.as_ref().is_some_and(|reported| reported.by.token == token) {
         add(VersionId::NONE, 0, credit.origin.wall);
@@ -266,9 +289,15 @@ impl Book {
     /// What a row that means no credit here makes.
     ///
     /// # Errors
-    /// Its shop or SIM is not known, the SIM is another shop's, or a field is out of bounds.
+    /// Its shop or SIM is not known, the SIM is another shop's, a credit of another shop bears its reference, or a field is
+    /// out of bounds.
     pub fn plan_reported_grant(&self, row: &ReportedRow, by: &Reporter, now: Timestamp) -> Result<Plan, Refusal> {
         self.check_sim_of_shop(&row.grant.sim, row.shop)?;
+        // Its shop is part of a credit's identity. In its own shop no credit has that reference, or the row would mean it.
+        let elsewhere = |credit: &&Credit| credit.shop != row.shop && !credit.void;
+        if let Some(known) = self.credits_with(&row.grant.reference).find(elsewhere) {
+            return Err(Refusal::ReferenceTaken { reference: row.grant.reference.clone(), credit: known.id });
+        }
         let reported = ReportedGrant { by: by.clone(), agent_number: row.agent_number };
         let grant = Grant { reported: Some(reported), old_id: None, ..row.grant.clone() };
         let mut then = Vec::new();

@@ -8,6 +8,8 @@
 )]
 
 #[cfg(feature = "node")]
+mod app;
+#[cfg(feature = "node")]
 mod backups;
 #[cfg(feature = "node")]
 mod bad_input;

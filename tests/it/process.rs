@@ -186,13 +186,28 @@ impl Face {
         headers: &[(&str, &str)],
         body: Option<&Value>,
     ) -> Result<Answer, String> {
+        self.sent(method, path, headers, body.map(Value::to_string))
+    }
+
+    /// One request with a body as it is written.
+    pub fn request_text(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Result<Answer, String> {
+        self.sent(method, path, headers, Some(body.to_owned()))
+    }
+
+    fn sent(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<String>) -> Result<Answer, String> {
         let mut request = ureq::http::Request::builder().method(method).uri(format!("http://{}{path}", self.http));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let sent = match body {
             Some(body) => {
-                let request = request.header("Content-Type", "application/json").body(body.to_string());
+                let request = request.header("Content-Type", "application/json").body(body);
                 self.agent.run(request.expect("a well-formed request"))
             }
             None => self.agent.run(request.body(()).expect("a well-formed request")),

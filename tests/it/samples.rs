@@ -52,7 +52,7 @@ pub fn grant() -> Grant {
         due_at: Some(NOW.plus_ms(86_400_000)),
         notes: Some("à payer vendredi".to_owned()),
         old_id: Some(4_711),
-        old_modified_at: Some(NOW.plus_ms(-5_000)),
+        old_modified_at: None,
         reported: None,
     }
 }
@@ -96,6 +96,11 @@ pub fn payment(seed: u8, amount: Amount) -> PaymentMade {
 /// The existing app that reports in samples.
 pub fn reporter() -> Reporter {
     Reporter { token: "k3v9x2".to_owned(), label: "Caisse 1".to_owned() }
+}
+
+/// A grant of the old server that says when its row changed last.
+pub fn imported_grant() -> Grant {
+    Grant { old_modified_at: Some(NOW.plus_ms(-5_000)), ..grant() }
 }
 
 /// A grant that an existing app reported.
@@ -214,6 +219,7 @@ pub fn every_operation() -> Vec<(DocumentId, Vec<Operation>, Operation)> {
         ),
         credit(Vec::new(), Operation::Grant(grant())),
         credit(Vec::new(), Operation::Grant(bare_grant())),
+        credit(Vec::new(), Operation::Grant(imported_grant())),
         credit(Vec::new(), Operation::Grant(reported_grant())),
         credit(granted(), Operation::Pay(reported_payment(usd("30"), false))),
         credit(granted(), Operation::Pay(reported_payment(usd("50"), true))),

@@ -8,11 +8,13 @@ use super::Body;
 use crate::http::answer;
 use crate::http::auth::{Access, Identity};
 use crate::http::body::IdempotencyKey;
+use crate::http::fields::any_number;
 use crate::http::openapi::{Operation, RequestBody, WRITES, kinds};
-use crate::http::parameters::Parameters;
-use crate::http::problem::ApiError;
+use crate::http::parameters::{InPath, Parameters};
+use crate::http::problem::{ApiError, Expected};
 use crate::http::routes::Routes;
 use crate::http::state::ApiState;
+use crate::model::ShopId;
 use crate::replica::{Answer, Command, Page, Query, ShopView};
 
 pub(super) fn add(routes: Routes) -> Routes {
@@ -28,7 +30,24 @@ pub(super) fn add(routes: Routes) -> Routes {
         .creates::<ShopView>()
         .refuses(WRITES)
         .refuses(&["shop_exists"]);
-    routes.get("/api/v1/shops", Access::Read, lists, list).post("/api/v1/shops", Access::Owner, creates, create)
+    let body = RequestBody::new()
+        .needs("device", kinds::text("Name or key of the device that writes for the shop's existing apps."))
+        .example(json!({ "device": "relais" }));
+    let names = Operation::new(
+        "Désigner l'appareil qui sert les anciennes applications du shop.",
+        "Names the device that serves the shop's existing apps.",
+    );
+    let names = names.body(body).keyed().shows::<ShopView>().refuses(WRITES).refuses(&[
+        "unknown_shop",
+        "unknown_device",
+        "nothing_to_change",
+    ]);
+    routes.get("/api/v1/shops", Access::Read, lists, list).post("/api/v1/shops", Access::Owner, creates, create).post(
+        "/api/v1/shops/{id}/gateway",
+        Access::Owner,
+        names,
+        name_gateway,
+    )
 }
 
 async fn list(State(state): State<ApiState>, identity: Identity, parameters: Parameters) -> Result<Response, ApiError> {
@@ -40,6 +59,21 @@ async fn list(State(state): State<ApiState>, identity: Identity, parameters: Par
         }
         _ => Err(ApiError::Internal),
     }
+}
+
+/// `{"device"}`
+async fn name_gateway(
+    State(state): State<ApiState>,
+    InPath(shop): InPath<String>,
+    key: IdempotencyKey,
+    body: Body,
+) -> Result<Response, ApiError> {
+    let number = any_number(&shop).filter(|number| *number > 0);
+    let shop = number.map(ShopId).ok_or_else(|| ApiError::field("id", Expected::ShopNumber))?;
+    let fields = body.fields()?;
+    let device = fields.required_text("device")?;
+    fields.finish()?;
+    answer::shown(&state.node().command(Command::NameGateway { shop, device }, key.0).await?)
 }
 
 /// `{"name", "shop_id"?, "town"?}`

@@ -47,6 +47,11 @@ pub enum Access {
     Write,
     /// Who sits at this node: what reaches beyond one shop, or lets others in.
     Owner,
+    /// An existing app that may read: by its token and no other way, at this machine too, as who it is decides what its
+    /// rows mean.
+    AppReads,
+    /// An existing app that may write.
+    AppWrites,
 }
 
 impl Access {
@@ -57,14 +62,17 @@ impl Access {
             Access::Read => "read",
             Access::Write => "write",
             Access::Owner => "owner",
+            Access::AppReads => "app reads",
+            Access::AppWrites => "app writes",
         }
     }
 
     fn admits(self, identity: &Identity) -> Result<(), ApiError> {
         match (self, identity) {
-            (Access::Public | Access::Read, _) | (_, Identity::Owner) => Ok(()),
-            (Access::Write, Identity::Token(scope)) if !scope.read_only => Ok(()),
-            (Access::Write, Identity::Token(_)) => Err(ApiError::TokenReadsOnly),
+            (Access::AppReads | Access::AppWrites, Identity::Owner) => Err(ApiError::Unauthorized),
+            (Access::Public | Access::Read | Access::AppReads, _) | (_, Identity::Owner) => Ok(()),
+            (Access::Write | Access::AppWrites, Identity::Token(scope)) if !scope.read_only => Ok(()),
+            (Access::Write | Access::AppWrites, Identity::Token(_)) => Err(ApiError::TokenReadsOnly),
             (Access::Owner, Identity::Token(_)) => Err(ApiError::NotForTokens),
         }
     }
@@ -121,6 +129,18 @@ impl Identity {
             Identity::Owner => None,
             Identity::Token(scope) => Some(scope.name.clone()),
         })
+    }
+}
+
+impl FromRequestParts<ApiState> for TokenScope {
+    type Rejection = ApiError;
+
+    /// The token of who asks, behind a rule that admits nobody else.
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, ApiError> {
+        match Identity::from_request_parts(parts, state).await? {
+            Identity::Token(scope) => Ok(scope),
+            Identity::Owner => Err(ApiError::Unauthorized),
+        }
     }
 }
 

@@ -172,6 +172,8 @@ fn expected_french(expected: &Expected) -> String {
         Expected::ShopNumber => "un numéro de shop, un nombre entier à partir de 1".to_owned(),
         Expected::Object => "un objet JSON".to_owned(),
         Expected::List { limit } => format!("une liste de 1 à {limit} éléments"),
+        Expected::Rows => "une liste de lignes".to_owned(),
+        Expected::WireTime => "une date du calendrier, telle que 2025-06-01T10:00:00.000".to_owned(),
         Expected::Time => {
             "un instant avec son fuseau, tel que 2025-06-01T10:00:00+02:00, ou une date, telle que 2025-06-01"
                 .to_owned()
@@ -197,6 +199,8 @@ fn expected_english(expected: &Expected) -> String {
         Expected::ShopNumber => "a shop's number, a whole number from 1".to_owned(),
         Expected::Object => "a JSON object".to_owned(),
         Expected::List { limit } => format!("a list of 1 to {limit} items"),
+        Expected::Rows => "a list of rows".to_owned(),
+        Expected::WireTime => "a calendar date, such as 2025-06-01T10:00:00.000".to_owned(),
         Expected::Time => {
             "an instant with its zone, such as 2025-06-01T10:00:00+02:00, or a date, such as 2025-06-01".to_owned()
         }

@@ -48,8 +48,8 @@ pub fn codes(rule: &Rule) -> BTreeSet<&'static str> {
         }
     }
     match rule.access {
-        Access::Public | Access::Read => {}
-        Access::Write => drop(codes.insert("token_reads_only")),
+        Access::Public | Access::Read | Access::AppReads => {}
+        Access::Write | Access::AppWrites => drop(codes.insert("token_reads_only")),
         Access::Owner => drop(codes.insert("not_for_tokens")),
     }
     if rule.path.contains('{') {

@@ -10,7 +10,7 @@ use std::ops::ControlFlow;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ledger::{Had, Opinion};
+use crate::ledger::{CLOCK_MARGIN_MS, EditTime, Had, Opinion};
 use crate::model::{CreditId, ShopId, Timestamp, VersionId};
 use crate::replica::{Replica, ReplicaError, keys};
 use crate::store::Store;
@@ -19,6 +19,8 @@ use crate::store::Store;
 const CLOCK_SAMPLES: usize = 8;
 /// Beyond this a clock was set, and what was measured before no longer holds.
 const CLOCK_SET_MS: i64 = 5 * 60_000;
+/// No estimate of a clock is better than this: what two clocks differ by within one millisecond, and a little more.
+const CLOCK_ERROR_MIN_MS: i64 = 5;
 /// A change of this size in what is known of its clock is worth a write.
 const CLOCK_NEWS_MS: i64 = 5_000;
 /// No app's mark is older than this unless it has none: the default of the app is the first day of 2020.
@@ -52,7 +54,10 @@ pub(super) struct App {
     answered_at: Option<Timestamp>,
     /// How far its clock was ahead of this node's, each time by a little too much: what an answer took to arrive.
     offsets: Vec<i64>,
-    /// When rows were sent, and when it ended that round, if it did: then it had uploaded whatever it kept in their place.
+    /// How far its clock was ahead at least: what it stamped before it was sent, less when that came.
+    least_ms: Option<i64>,
+    /// When rows were sent, and by which mark, of its own clock, it ended that round, if it did: then it had uploaded
+    /// whatever it kept in their place.
     receipts: Vec<(Timestamp, Option<Timestamp>)>,
 }
 
@@ -86,12 +91,24 @@ impl App {
     /// It has stamped something at that time, by its clock.
     pub fn stamped(&mut self, stamp: Option<Timestamp>, now: Timestamp) {
         self.ahead_ms = self.ahead_ms.max(stamp.map_or(0, |stamp| stamp.0.saturating_sub(now.0)));
+        // A stamp of hours ahead of what is known is one of a clock that was set.
+        let sample = stamp.map(|stamp| stamp.0.saturating_sub(now.0));
+        let is_possible = |sample: &i64| self.offset_ms().is_some_and(|most| *sample <= most);
+        self.least_ms = self.least_ms.max(sample.filter(is_possible));
+    }
+
+    /// How far what is known of its clock may be wrong, in milliseconds.
+    pub fn error_ms(&self) -> i64 {
+        match (self.offset_ms(), self.least_ms) {
+            (Some(most), Some(least)) => most.saturating_sub(least).clamp(CLOCK_ERROR_MIN_MS, CLOCK_MARGIN_MS),
+            _ => CLOCK_MARGIN_MS,
+        }
     }
 
     /// Since when it had for certain what was sent at that time, and had edited nothing else by then.
     pub fn had_by(&self, sent: Timestamp) -> Option<Timestamp> {
         match self.receipts.iter().find(|(from, _)| *from == sent) {
-            Some((_, until)) => *until,
+            Some((_, mark)) => mark.map(|mark| self.by_our_clock(mark)),
             // Long ago: it has ended many rounds since.
             None => self.receipts.first().is_some_and(|(first, _)| sent < *first).then_some(sent),
         }
@@ -117,6 +134,9 @@ impl App {
             let was_set = self.offset_ms().is_some_and(|known| (known - sample).abs() > CLOCK_SET_MS);
             if was_set {
                 self.offsets.clear();
+                self.least_ms = None;
+                // Their marks are of the clock as it was.
+                self.receipts.iter_mut().for_each(|(_, mark)| *mark = None);
             }
             self.offsets.push(sample);
             let surplus = self.offsets.len().saturating_sub(CLOCK_SAMPLES);
@@ -124,9 +144,9 @@ impl App {
         }
         if mark.is_some() && self.since < mark {
             self.rounds = [self.rounds[1], self.downloaded_at];
-            let ended = mark.map(|mark| self.by_our_clock(mark));
-            self.receipts.iter_mut().for_each(|(_, until)| *until = until.or(ended));
+            self.receipts.iter_mut().for_each(|(_, until)| *until = until.or(mark));
         }
+        self.stamped(mark, now);
         self.downloaded_at = Some(now);
         let from = since.unwrap_or(Timestamp(0));
         let went_back = mark.is_none() || self.since.is_some_and(|known| from < known);
@@ -155,6 +175,16 @@ impl App {
     /// When something that it stamped happened, by this node's clock; never in the future.
     pub fn instant(&self, stamp: Option<Timestamp>, now: Timestamp) -> Timestamp {
         stamp.map_or(now, |stamp| self.by_our_clock(stamp).min(now))
+    }
+
+    /// When it edited something, and how well that is known.
+    pub fn edit_time(&self, at: Timestamp) -> EditTime {
+        EditTime { at, error_ms: self.error_ms(), downloaded_at: self.downloaded_at }
+    }
+
+    /// Whether it has a mark: it has none before its first round, and after each of its starts.
+    pub fn has_mark(&self) -> bool {
+        self.since.is_some_and(|mark| mark >= MARK_MIN)
     }
 
     /// A time, by its clock, up to which it has uploaded whatever it had edited. Not of its last round but of the one

@@ -84,7 +84,7 @@ impl<S: Store> Replica<S> {
         let mut copy = self.copy_of(&by.token, &credit.id)?;
         let said = Opinion::of_row(row);
         let had = self.versions_had(&copy, &credit, by, app, now);
-        let judgement = judge_report(&had, &said, row.modified_at, edited_at);
+        let judgement = judge_report(&had, &said, row.modified_at, app.edit_time(edited_at));
         let plans = self.fold.book.plan_reported(&credit, row, by, &judgement, now)?;
         self.carry_all(now, &plans)?;
         let total = row.paid.as_ref().map_or(Amount::zero(credit.amount.currency()), |paid| paid.amount);
@@ -103,6 +103,7 @@ impl<S: Store> Replica<S> {
                 from: edited_at,
                 until: Some(now),
                 accepted: true,
+                unsure: false,
             };
             note_accepted(&mut copy.had, accepted);
         }
@@ -139,7 +140,15 @@ impl<S: Store> Replica<S> {
             false => accepted_version(by, &credit, VersionId::NONE, total),
         };
         let stamp = row.modified_at;
-        let accepted = Had { version, opinion: said.clone(), stamp, from: edited_at, until: Some(now), accepted: true };
+        let accepted = Had {
+            version,
+            opinion: said.clone(),
+            stamp,
+            from: edited_at,
+            until: Some(now),
+            accepted: true,
+            unsure: false,
+        };
         let copy = Copy { had: vec![accepted], ..Copy::default() };
         self.note_upload(by, &credit, copy, said, stamp, now)?;
         Ok(ReportOutcome::Created { server_id })
@@ -149,7 +158,7 @@ impl<S: Store> Replica<S> {
     fn versions_had(&self, copy: &Copy, credit: &Credit, by: &Reporter, app: &App, now: Timestamp) -> Vec<Had> {
         let mut had = copy.had.clone();
         for one in had.iter_mut().filter(|one| !one.accepted) {
-            one.until = app.had_by(one.from);
+            one.until = if one.unsure { None } else { app.had_by(one.from) };
         }
         let shown = self.fold.book.shown_reference(credit);
         // What it had by another gateway, or before this one lost its memory.
@@ -160,7 +169,7 @@ impl<S: Store> Replica<S> {
         if had.is_empty() {
             let version = credit.version(&shown);
             let opinion = Opinion::of_credit(credit, shown);
-            had.push(Had { version, opinion, stamp: None, from: now, until: None, accepted: false });
+            had.push(Had { version, opinion, stamp: None, from: now, until: None, accepted: false, unsure: false });
         }
         had
     }

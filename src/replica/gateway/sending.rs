@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::ledger::{CreditFilter, Had, Opinion, Refusal, note_sent};
-use crate::model::{Beneficiary, Credit, CreditId, CreditStatus, PaymentMode, Reporter, ShopId, Timestamp};
+use crate::model::{Beneficiary, Credit, CreditId, CreditStatus, PaymentMode, Reporter, ShopId, Timestamp, VersionId};
 use crate::money::{Amount, Balance};
 use crate::replica::gateway::memory::{App, Copy};
 use crate::replica::{Answer, CommandError, Replica};
@@ -67,6 +67,16 @@ pub struct RowFilter {
     pub since: Option<Timestamp>,
 }
 
+/// A row that is to be sent.
+struct Due {
+    /// `last_modified_at`, as the app is to see it.
+    stamp: Timestamp,
+    credit: CreditId,
+    copy: Copy,
+    /// Whether the app takes it for certain, if the answer arrives.
+    sure: bool,
+}
+
 impl<S: Store> Replica<S> {
     /// The rows of a shop that an app is to be sent. They are remembered as sent before they are answered.
     pub(in crate::replica) fn download(
@@ -90,17 +100,29 @@ impl<S: Store> Replica<S> {
             }
         }
         let mut rows = Vec::with_capacity(due.len());
-        for (stamp, credit, mut copy) in due {
+        for Due { stamp, credit, mut copy, sure } in due {
             let Some(credit) = self.fold.book.credit(&credit).cloned() else { continue };
             let shown = self.fold.book.shown_reference(&credit);
             let version = credit.version(&shown);
             let opinion = Opinion::of_credit(&credit, shown);
-            let had =
-                Had { version, opinion: opinion.clone(), stamp: Some(stamp), from: now, until: None, accepted: false };
-            note_sent(&mut copy.had, had);
-            copy.shows = Some((Some(version), opinion));
-            copy.stamp = Some(stamp);
-            copy.uploaded_at = None;
+            let had = Had {
+                version,
+                opinion: opinion.clone(),
+                stamp: Some(stamp),
+                from: now,
+                until: None,
+                accepted: false,
+                unsure: !sure,
+            };
+            let is_as_uploaded = shows(&copy, version, &had.opinion);
+            if sure || !is_as_uploaded {
+                note_sent(&mut copy.had, had);
+            }
+            if sure {
+                copy.shows = Some((Some(version), opinion));
+                copy.stamp = Some(stamp);
+                copy.uploaded_at = None;
+            }
             copy.sent_at = Some(now);
             self.put_copy(&by.token, &credit.id, &copy)?;
             rows.push(self.row_view(&credit, stamp, now));
@@ -112,42 +134,34 @@ impl<S: Store> Replica<S> {
 
     /// What an app is to be sent, the longest unchanged first, each with the stamp that it is to bear; and whether that is
     /// all that it has not.
-    fn due_rows(
-        &self,
-        app: &App,
-        copies: &BTreeMap<CreditId, Copy>,
-        shop: ShopId,
-        now: Timestamp,
-    ) -> (Vec<(Timestamp, CreditId, Copy)>, bool) {
+    fn due_rows(&self, app: &App, copies: &BTreeMap<CreditId, Copy>, shop: ShopId, now: Timestamp) -> (Vec<Due>, bool) {
         let mut is_all = true;
-        let mut due: Vec<(bool, Timestamp, CreditId, Copy)> = Vec::new();
+        let mut due: Vec<Due> = Vec::new();
         for credit in self.fold.book.credits_in(shop) {
             let copy = copies.get(&credit.id).cloned().unwrap_or_default();
             let shown = self.fold.book.shown_reference(credit);
             let version = credit.version(&shown);
             let current = Opinion::of_credit(credit, shown);
-            let shows_it = copy
-                .shows
-                .as_ref()
-                .is_some_and(|(sent, opinion)| *sent == Some(version) || sent.is_none() && *opinion == current);
+            let shows_it = shows(&copy, version, &current);
             // Sent since it began to download by this mark: the answer may have been lost.
             let may_be_lost =
                 copy.sent_at.is_some_and(|sent| app.since_from.is_some_and(|from| (from..now).contains(&sent)));
-            let Some(stamp) = stamp_for(credit, &copy, shows_it, app, now) else {
+            let Some((stamp, sure)) = stamp_for(credit, &copy, shows_it, app, now) else {
                 is_all = false;
                 continue;
             };
+            is_all &= sure;
             let had_at = copy.sent_at.max(copy.uploaded_at);
             let wanted_again =
                 app.again.is_some_and(|(from, asked)| stamp >= from && had_at.is_none_or(|had| had < asked));
             if !shows_it || may_be_lost || wanted_again {
-                due.push((copy.sent_at.is_some(), stamp, credit.id, copy));
+                due.push(Due { stamp, credit: credit.id, copy, sure });
             }
         }
-        due.sort_by_key(|(was_sent, stamp, credit, _)| (*was_sent, *stamp, *credit));
+        due.sort_by_key(|due| (due.copy.sent_at.is_some(), due.stamp, due.credit));
         is_all &= due.len() <= ROWS_MAX;
         due.truncate(ROWS_MAX);
-        (due.into_iter().map(|(_, stamp, credit, copy)| (stamp, credit, copy)).collect(), is_all)
+        (due, is_all)
     }
 
     /// The rows that a list asks for, all of them: the app knows no pages.
@@ -204,29 +218,40 @@ impl<S: Store> Replica<S> {
     }
 }
 
+/// Whether an app's copy shows a credit as it stands.
+fn shows(copy: &Copy, version: VersionId, current: &Opinion) -> bool {
+    let shown = copy.shows.as_ref();
+    shown.is_some_and(|(sent, opinion)| *sent == Some(version) || sent.is_none() && opinion == current)
+}
+
 /// The stamp of a row that is sent. The app takes a row that is newer than its own, and then forgets what it had edited
 /// and not uploaded yet: so the stamp is just after what its copy bears, and no later than what it has uploaded by now.
 /// (ADR 29: the time of the change itself would lose payments that are still in the app.) `None`: what its copy bears is
-/// not known before it ends this round.
-fn stamp_for(credit: &Credit, copy: &Copy, shows_it: bool, app: &App, now: Timestamp) -> Option<Timestamp> {
+/// not known before it ends this round. Said with it: whether the app takes the row for certain, if it takes any.
+fn stamp_for(credit: &Credit, copy: &Copy, shows_it: bool, app: &App, now: Timestamp) -> Option<(Timestamp, bool)> {
     let changed = credit.updated_at;
     // A copy of the old server's, from before this node knew the app.
     let Some(borne) = copy.stamp.or(credit.old_modified_at) else {
         // It has no copy. What its cashier does next must be newer, by its own clock.
-        return Some(changed.min(app.by_its_clock(now)));
+        return Some((changed.min(app.by_its_clock(now)), true));
     };
     let is_as_imported = credit.old_modified_at.is_some() && copy.stamp.is_none() && is_untouched(credit);
     if is_as_imported || shows_it && copy.uploaded_at.is_none() {
-        return Some(borne);
+        return Some((borne, true));
     }
     let mut stamp = borne.plus_ms(1);
     if let Some(uploaded) = copy.uploaded_at {
         // It stamped the row when its upload was answered, and took its mark after that; or it was never answered.
-        let mark = app.since.filter(|mark| app.by_our_clock(*mark) >= uploaded)?;
-        stamp = stamp.max(mark.plus_ms(1));
+        let mark = app.since.filter(|mark| app.by_our_clock(*mark) >= uploaded);
+        match mark {
+            Some(mark) => stamp = stamp.max(mark.plus_ms(1)),
+            // Its rows may be gone with its mark: then it takes this one, and else it keeps its own, which is not older.
+            None if shows_it || !app.has_mark() => return Some((borne, false)),
+            None => return None,
+        }
     }
     let uploaded = app.uploaded_until().map(|until| until.min(changed));
-    Some(uploaded.map_or(stamp, |uploaded| stamp.max(uploaded)))
+    Some((uploaded.map_or(stamp, |uploaded| stamp.max(uploaded)), true))
 }
 
 /// Whether nothing was done to a credit since it was imported.

@@ -19,6 +19,7 @@ fn fitting(rule: &Rule, document: &Value) -> Ask {
         .replace("{key}", "CRED-1")
         .replace("/movements/{id}", &format!("/movements/{}", movement_id(1)))
         .replace("/conflicts/{id}", &format!("/conflicts/{}", conflict(1).conflict.id))
+        .replace("/shops/{id}", "/shops/1")
         .replace("{id}", "x")
         .replace("{payment}", "pm_x");
     let path = if filled.ends_with("/statistics") { format!("{filled}?shop=1") } else { filled };

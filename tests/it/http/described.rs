@@ -7,7 +7,7 @@ use axum::http::Method;
 use jsonschema::Validator;
 use serde_json::{Value, json};
 use ucash::http::openapi::{codes, document, known_codes};
-use ucash::http::{Access, ApiError, ApiState, Rule, rules};
+use ucash::http::{Access, ApiError, ApiState, Rule, normalised_path, rules};
 
 use super::fake::{Ask, Node, Told};
 use super::refusals::table;
@@ -57,6 +57,10 @@ impl Described {
     /// Fails on an answer that the document does not describe.
     pub fn judge(&self, method: &Method, path: &str, told: &Told) {
         let Some(rule) = self.rule(method, path) else {
+            // The existing app's wire has tests of its own, and no place in this document.
+            if normalised_path(path.split('?').next().unwrap_or("")).is_some() {
+                return;
+            }
             assert!(
                 matches!(told.code(), (404, "not_found") | (405, "method_not_allowed")),
                 "{method} {path}: {told:?}"
@@ -149,12 +153,14 @@ async fn every_code_is_known_and_stands_at_some_route() {
     let of_rules: BTreeSet<&str> = table().iter().map(|(refusal, _)| refusal.code()).collect();
     let lacking: Vec<_> = of_rules.difference(&known).collect();
     assert!(lacking.is_empty(), "no sample in src/http/openapi/samples.rs of {lacking:?}");
-    // No route answers these: joining is not done over HTTP, and no route stands where nothing does.
+    // No route answers these: joining is not done over HTTP, no route stands where nothing does, and the existing app's
+    // wire is not described here.
     let elsewhere = [
         "unknown_invitation",
         "invitation_used",
         "invitation_expired",
         "method_not_allowed",
+        "not_gateway",
         "old_id_taken",
         "row_says_more",
     ];
@@ -209,7 +215,7 @@ async fn documented_fields_are_the_fields_that_are_read() {
         let Some(examples) = body["examples"].as_object() else { continue };
         let path = rule.path.replace("{numero}", super::fake::SIM_1).replace("{key}", "CRED-1");
         let own = format!("/conflicts/{}", super::fake::conflict(1).conflict.id);
-        let path = path.replace("/conflicts/{id}", &own).replace("{id}", "x");
+        let path = path.replace("/conflicts/{id}", &own).replace("/shops/{id}", "/shops/1").replace("{id}", "x");
         let ask = async |body: &Value| node.ask(Ask::new(rule.method.clone(), &path).raw(body.to_string())).await;
         let mut taken = BTreeMap::new();
         for example in examples.values().map(|example| &example["value"]) {

@@ -184,7 +184,8 @@ impl Node {
         } else {
             axum::body::to_bytes(body, usize::MAX).await.expect("a body")
         };
-        let is_json = parts.headers.get("content-type").is_none_or(|kind| kind.as_bytes().ends_with(b"json"));
+        let is_json =
+            parts.headers.get("content-type").is_none_or(|kind| kind.to_str().is_ok_and(|kind| kind.contains("json")));
         let body = match bytes.as_ref() {
             [] => Value::Null,
             json if is_json => serde_json::from_slice(json).expect("JSON"),

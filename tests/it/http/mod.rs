@@ -5,6 +5,7 @@ mod auth;
 mod conflicts;
 mod described;
 mod events;
+mod existing;
 mod fake;
 mod forms;
 mod health;
