@@ -74,6 +74,7 @@ const CORS_KEPT: Duration = Duration::from_secs(600);
 /// Everything that this node serves over HTTP.
 pub fn router(state: ApiState) -> Router {
     let (router, rules, _) = routes(state.clone()).into_parts();
+    let cors = cors(state.settings());
     let router = router
         .layer(Extension(Described::new(rules)))
         .fallback(async || ApiError::NotFound)
@@ -83,10 +84,7 @@ pub fn router(state: ApiState) -> Router {
         .layer(from_fn_with_state(state.clone(), watch::watch))
         .with_state(state);
     // Outside of the router: what is changed inside of it is changed after it chose a route.
-    Router::new()
-        .fallback_service(ServiceBuilder::new().map_request(existing::normalise).service(router))
-        .layer(cors(state.settings()))
-        .with_state(state)
+    Router::new().fallback_service(ServiceBuilder::new().map_request(existing::normalise).service(router)).layer(cors)
 }
 
 /// Says of an answer that what it shows may not be durable yet: the disk is slow to sync, or has failed.
@@ -104,7 +102,7 @@ pub fn rules(state: ApiState) -> Vec<Rule> {
 }
 
 /// The routes of the existing app, which no document describes but that of its wire, and who may use them.
-pub fn existing_rules(state: ApiState) -> Vec<(axum::http::Method, &'static str, Access)> {
+pub fn existing_rules(state: ApiState) -> Vec<(Method, &'static str, Access)> {
     routes(state).into_parts().2
 }
 
