@@ -162,9 +162,10 @@ impl App {
         }
     }
 
-    /// A time of this node's clock, by its own as far as that is known.
-    pub fn by_its_clock(&self, time: Timestamp) -> Timestamp {
-        time.plus_ms(self.offset_ms().unwrap_or(self.ahead_ms))
+    /// A time of this node's clock, by its own at the earliest: no edit that it makes from then on bears an earlier stamp.
+    pub fn by_its_clock_at_least(&self, time: Timestamp) -> Timestamp {
+        let roughly = self.offset_ms().map(|most| most.saturating_sub(CLOCK_MARGIN_MS));
+        time.plus_ms(self.least_ms.or(roughly).unwrap_or(self.ahead_ms))
     }
 
     /// A time of its clock, by this node's.

@@ -233,7 +233,7 @@ fn stamp_for(credit: &Credit, copy: &Copy, shows_it: bool, app: &App, now: Times
     // A copy of the old server's, from before this node knew the app.
     let Some(borne) = copy.stamp.or(credit.old_modified_at) else {
         // It has no copy. What its cashier does next must be newer, by its own clock.
-        return Some((changed.min(app.by_its_clock(now)), true));
+        return Some((changed.min(app.by_its_clock_at_least(now)), true));
     };
     let is_as_imported = credit.old_modified_at.is_some() && copy.stamp.is_none() && is_untouched(credit);
     if is_as_imported || shows_it && copy.uploaded_at.is_none() {
