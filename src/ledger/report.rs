@@ -187,8 +187,8 @@ pub struct EditTime {
     /// How far that may be wrong, in milliseconds. The times by which the app had something certainly are of its own
     /// clock as well, and as wrong as this one is.
     pub error_ms: i64,
-    /// When the app downloaded last, by this node's clock.
-    pub downloaded_at: Option<Timestamp>,
+    /// From when on it surely came after the app's last download, if the credit was sent with that one.
+    pub fresh_from: Option<Timestamp>,
 }
 
 /// Judges what an app says against the versions that it had, oldest first. `had` holds at least one.
@@ -223,10 +223,9 @@ pub fn judge(had: &[Had], said: &Opinion, stamp: Option<Timestamp>, edited: Edit
 /// What was sent with the last download, if the edit came after that: an app uploads what it kept right after it
 /// downloaded, and downloads again before it uploads anything else.
 fn fresh<'a, 'b>(candidates: &'a [&'b Had], edited: EditTime) -> Option<&'a &'b Had> {
-    candidates.first().filter(|one| {
-        let was_last = !one.accepted && !one.unsure && Some(one.from) == edited.downloaded_at;
-        was_last && one.from.plus_ms(edited.error_ms) <= edited.at
-    })
+    candidates
+        .first()
+        .filter(|one| !one.accepted && !one.unsure && edited.fresh_from.is_some_and(|from| from <= edited.at))
 }
 
 /// The versions in which an edit of that time may have begun, the newest first: the newest that the app had for certain,

@@ -178,8 +178,15 @@ impl App {
     }
 
     /// When it edited something, and how well that is known.
-    pub fn edit_time(&self, at: Timestamp) -> EditTime {
-        EditTime { at, error_ms: self.error_ms(), downloaded_at: self.downloaded_at }
+    pub fn edit_time(&self, at: Timestamp, copy: &Copy) -> EditTime {
+        // A clock that was never measured, as of a client that tells no marks, is believed unless it is seen to be ahead.
+        let error_ms = match self.offset_ms() {
+            Some(_) => Some(self.error_ms()),
+            None => (self.ahead_ms == 0).then_some(0),
+        };
+        let sent = self.downloaded_at.filter(|asked| copy.sent_at == Some(*asked));
+        let fresh_from = sent.zip(error_ms).map(|(sent, error_ms)| sent.plus_ms(error_ms));
+        EditTime { at, error_ms: self.error_ms(), fresh_from }
     }
 
     /// Whether it has a mark: it has none before its first round, and after each of its starts.

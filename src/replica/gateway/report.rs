@@ -84,7 +84,7 @@ impl<S: Store> Replica<S> {
         let mut copy = self.copy_of(&by.token, &credit.id)?;
         let said = Opinion::of_row(row);
         let had = self.versions_had(&copy, &credit, by, app, now);
-        let judgement = judge_report(&had, &said, row.modified_at, app.edit_time(edited_at));
+        let judgement = judge_report(&had, &said, row.modified_at, app.edit_time(edited_at, &copy));
         let plans = self.fold.book.plan_reported(&credit, row, by, &judgement, now)?;
         self.carry_all(now, &plans)?;
         let total = row.paid.as_ref().map_or(Amount::zero(credit.amount.currency()), |paid| paid.amount);
