@@ -201,7 +201,7 @@ pub fn judge(had: &[Had], said: &Opinion, stamp: Option<Timestamp>, edited: Edit
     let candidates = starts(had, edited);
     // Of several the oldest: a payment too much is seen and reversed, one too few is money lost.
     let pays = |one: &&&Had| said.paid_cents > one.opinion.paid_cents;
-    let paying = fresh(&candidates, edited).filter(|one| pays(&one)).or_else(|| candidates.iter().rfind(pays));
+    let paying = fresh(&candidates, edited).filter(|one| pays(one)).or_else(|| candidates.iter().rfind(pays));
     let same = candidates.iter().find(|one| said.paid_cents == one.opinion.paid_cents);
     let Some(start) = paying.or(same) else { return Judgement::Smaller };
     let more = said.paid_cents - start.opinion.paid_cents;
@@ -214,7 +214,7 @@ pub fn judge(had: &[Had], said: &Opinion, stamp: Option<Timestamp>, edited: Edit
     Judgement::Happened {
         start: start.version,
         paid_cents: (more > 0).then_some(more),
-        doubtful: more > 0 && candidates.iter().any(|one| differs(&one)),
+        doubtful: more > 0 && candidates.iter().any(differs),
         cancels,
         edits,
     }
