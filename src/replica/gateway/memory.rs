@@ -40,8 +40,8 @@ pub(super) struct App {
     /// When its last download came, in this run of the node.
     #[serde(skip)]
     downloaded_at: Option<Timestamp>,
-    /// When the downloads came of the last rounds that it has ended: whatever it had edited by then it has uploaded.
-    rounds: [Option<Timestamp>; 2],
+    /// The mark before its last one, by its clock: whatever it had edited by then it has uploaded before it took the last.
+    pub uploaded_until: Option<Timestamp>,
     /// How far its clock was off when that was last written down.
     written_offset_ms: Option<i64>,
     /// How far its clock is ahead at least: it has stamped something so far in this node's future.
@@ -134,7 +134,7 @@ impl App {
             let was_set = self.offset_ms().is_some_and(|known| (known - sample).abs() > CLOCK_SET_MS);
             if was_set {
                 self.offsets.clear();
-                self.least_ms = None;
+                (self.least_ms, self.uploaded_until, self.since) = (None, None, None);
                 // Their marks are of the clock as it was.
                 self.receipts.iter_mut().for_each(|(_, mark)| *mark = None);
             }
@@ -143,7 +143,7 @@ impl App {
             self.offsets.drain(..surplus);
         }
         if mark.is_some() && self.since < mark {
-            self.rounds = [self.rounds[1], self.downloaded_at];
+            self.uploaded_until = self.since.filter(|before| *before >= MARK_MIN).or(self.uploaded_until);
             self.receipts.iter_mut().for_each(|(_, until)| *until = until.or(mark));
         }
         self.stamped(mark, now);
@@ -192,12 +192,6 @@ impl App {
     /// Whether it has a mark: it has none before its first round, and after each of its starts.
     pub fn has_mark(&self) -> bool {
         self.since.is_some_and(|mark| mark >= MARK_MIN)
-    }
-
-    /// A time, by its clock, up to which it has uploaded whatever it had edited. Not of its last round but of the one
-    /// before: how far its clock is off is only known to what an answer takes.
-    pub fn uploaded_until(&self) -> Option<Timestamp> {
-        Some(self.by_its_clock(self.rounds[0]?))
     }
 }
 

@@ -250,7 +250,7 @@ fn stamp_for(credit: &Credit, copy: &Copy, shows_it: bool, app: &App, now: Times
             None => return None,
         }
     }
-    let uploaded = app.uploaded_until().map(|until| until.min(changed));
+    let uploaded = app.uploaded_until.map(|until| until.min(changed));
     Some((uploaded.map_or(stamp, |uploaded| stamp.max(uploaded)), true))
 }
 
