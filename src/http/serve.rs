@@ -4,13 +4,14 @@
 //! effect. HTTP/2 is not spoken: on a LAN it gains nothing, and its streams would need bounds of their own.
 
 use std::collections::BTreeMap;
-use std::future::Future;
+use std::future::{Future, ready};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{ConnectInfo, Extension};
+use axum::extract::{ConnectInfo, Extension, Request};
+use axum::middleware::map_request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -30,6 +31,9 @@ use super::tls::Tls;
 
 /// How long accepting rests after the system refused it (too many open files): at once it would refuse again.
 const ACCEPT_REST: Duration = Duration::from_millis(200);
+
+/// How long a connection that never asked anything is waited for when the node ends: what a request head takes on its way.
+const FIRST_REQUEST: Duration = Duration::from_secs(1);
 
 /// How long a connection is waited for at each of its steps. The defaults are those of [`super::limits`].
 #[derive(Clone, Copy, Debug)]
@@ -195,7 +199,12 @@ async fn converse<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     times: Times,
     mut stopped: watch::Receiver<bool>,
 ) {
+    let (began, mut begun) = watch::channel(false);
     let service = router
+        .layer(map_request(move |request: Request| {
+            began.send_replace(true);
+            ready(request)
+        }))
         .layer(Extension(ConnectInfo(peer)))
         .layer(Extension(LocalAddress(local)))
         .layer(Extension(Stopping(stopped.clone())))
@@ -209,7 +218,13 @@ async fn converse<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     tokio::pin!(connection);
     tokio::select! {
         _ = connection.as_mut() => return,
-        _ = stopped.wait_for(|stopped| *stopped) => connection.as_mut().graceful_shutdown(),
+        _ = stopped.wait_for(|stopped| *stopped) => {}
     }
+    // Who has just come in is about to ask, and is answered before the door is closed.
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        _ = tokio::time::timeout(FIRST_REQUEST, begun.wait_for(|begun| *begun)) => {}
+    }
+    connection.as_mut().graceful_shutdown();
     let _ = connection.await;
 }

@@ -47,6 +47,8 @@ pub struct Book {
     old_movements: BTreeMap<(&'static str, u64, SimNumber), MovementId>,
     accounts: BTreeMap<(ShopId, SimNumber, Currency), Account>,
     digests: BTreeMap<ShopId, SetDigest>,
+    /// When something was last done in each shop, by the clock of who did it.
+    newest: BTreeMap<ShopId, Timestamp>,
     pub(super) shares: Shares,
     pub(super) closings: Closings,
     pub(super) clocks: Clocks,
@@ -160,8 +162,19 @@ impl Book {
         self.show_credit(credit);
     }
 
+    /// When something was last done with the money of a shop, by the clock of who did it.
+    pub fn newest(&self) -> &BTreeMap<ShopId, Timestamp> {
+        &self.newest
+    }
+
+    fn note_newest(&mut self, shop: ShopId, at: Timestamp) {
+        let newest = self.newest.entry(shop).or_insert(at);
+        *newest = at.max(*newest);
+    }
+
     /// Shows a credit as its granter's share says it stands.
     fn show_credit(&mut self, credit: Credit) {
+        self.note_newest(credit.shop, credit.updated_at);
         self.hide_credit(&credit.id);
         let standing = self.shares.standing(&pot_of_credit(&credit), &ItemId::Credit(credit.id));
         let returned = standing.given_back.and_then(|by| credit.returns.iter().find(|(place, _)| *place == by));
@@ -219,6 +232,7 @@ impl Book {
 
     /// Shows a movement as its recorder's share says it stands.
     fn show_movement(&mut self, mut movement: MovementRecord) {
+        self.note_newest(movement.shop, movement.origin.wall);
         if let Some(old) = self.movements.remove(&movement.id) {
             self.count_movement(&old, Account::take);
             self.count(old.shop, &old, SetDigest::remove);

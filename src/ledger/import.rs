@@ -13,6 +13,7 @@ use crate::money::Amount;
 
 /// A row of the old server, read and checked for form; whether it fits what is known is decided by the replica.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::large_enum_variant, reason = "most rows of an import are credits")]
 pub enum ImportRow {
     /// `shops.json`.
     Shop {

@@ -543,7 +543,7 @@ impl Pot {
                 self.standing(ItemId::Movement(movement), |standing| standing.void = !counts);
             }
             Deed::Spend { item, .. } | Deed::Owe { item, .. } => {
-                self.standing(item, |standing| standing.void = !counts)
+                self.standing(item, |standing| standing.void = !counts);
             }
             Deed::Give { gift, .. } => {
                 self.standing(ItemId::Movement(gift), |standing| standing.void = !counts);

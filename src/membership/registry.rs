@@ -246,10 +246,9 @@ impl Registry {
                 self.admit(certificate, bytes.clone(), name, origin);
             }
             Operation::NameGateway { shop, device } => {
-                if self.gateways.entry(*shop).or_default().insert(origin, *device).is_none() {
-                    // What it wrote before it was known to may count now.
-                    self.admitted += 1;
-                }
+                let is_new = self.gateways.entry(*shop).or_default().insert(origin, *device).is_none();
+                // What it wrote before it was known to may count now.
+                self.admitted += u64::from(is_new);
             }
             Operation::Revoke { device } => {
                 self.revoked.insert(*device);

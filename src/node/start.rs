@@ -282,6 +282,14 @@ fn listeners(addresses: &[&str]) -> Vec<Multiaddr> {
     usable.filter_map(|address| address.parse().ok()).collect()
 }
 
+/// The socket that a service manager holds for this node (`sd_listen_fds`), if it does: who connects while the node is
+/// restarted waits there, and is served by the next process.
+fn handed_over() -> std::io::Result<Option<TcpListener>> {
+    let Some(listener) = listenfd::ListenFd::from_env().take_tcp_listener(0)? else { return Ok(None) };
+    listener.set_nonblocking(true)?;
+    TcpListener::from_std(listener).map(Some)
+}
+
 /// Any free port of this machine.
 const LOCAL_HTTP: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
@@ -303,7 +311,10 @@ pub async fn run(path: &Path, options: RunOptions, found: Option<FoundOptions>) 
         return_after_ms: i64::try_from(options.return_after.as_millis()).unwrap_or(i64::MAX),
     };
     pace.set(&mut replica);
-    let listener = TcpListener::bind(options.http).await;
+    let listener = match handed_over().map_err(|source| NodeError::Http { address: options.http, source })? {
+        Some(listener) => Ok(listener),
+        None => TcpListener::bind(options.http).await,
+    };
     let listener = listener.map_err(|source| NodeError::Http { address: options.http, source })?;
     let http = listener.local_addr().map_err(|source| NodeError::Http { address: options.http, source })?;
     let local_http = if options.has_tls { Some(local_listener().await?) } else { None };

@@ -122,6 +122,8 @@ pub struct Tally {
     pub sent: u64,
     /// Entries received from other devices, those held already included.
     pub received: u64,
+    /// Of those received, how many came by gossip; comparing brought the rest.
+    pub gossiped: u64,
     /// Digests sent, each of which begins a comparison.
     pub rounds: u64,
     /// What devices said or did that was refused.

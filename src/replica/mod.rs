@@ -249,9 +249,17 @@ impl<S: Store> Replica<S> {
 
     /// What it counts.
     pub fn tally(&self) -> Tally {
-        let sync::Traffic { sent, received, rounds } = self.traffic;
+        let sync::Traffic { sent, received, gossiped, rounds } = self.traffic;
         let refused = self.conducts.refused;
-        Tally { sent, received, rounds, refused, logs: self.logs.count(), commands_waiting: self.waiting.len() }
+        Tally {
+            sent,
+            received,
+            gossiped,
+            rounds,
+            refused,
+            logs: self.logs.count(),
+            commands_waiting: self.waiting.len(),
+        }
     }
 
     /// Writes nothing from now on: the disk has no room to spare.

@@ -152,6 +152,7 @@ impl<S: Store> Replica<S> {
             lost: self.lost().iter().map(|lost| self.lost_view(lost)).collect(),
             credits: self.fold.book.credit_count() as u64,
             state_digest: hex(&self.fold.state_digest()),
+            shop_newest: self.fold.book.newest().iter().map(|(shop, at)| (*shop, at.to_rfc3339())).collect(),
             shop_digests: shop_digests
                 .map(|shop| (*shop, hex(&self.fold.book.shop_digest(*shop).to_bytes())))
                 .collect(),

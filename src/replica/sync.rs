@@ -17,6 +17,8 @@ use crate::wire::{Answered, BAN_MS, LOGS_TOLD_MAX, Message, POSITIONS_MAX, Posit
 pub(super) struct Traffic {
     pub sent: u64,
     pub received: u64,
+    /// Of those received, how many came by gossip; comparing brought the rest.
+    pub gossiped: u64,
     pub rounds: u64,
 }
 

@@ -133,7 +133,9 @@ impl<S: Store> Replica<S> {
     /// Gossip is a hint: what continues a log is taken, what does not makes us compare.
     pub(super) fn gossip(&mut self, from: DeviceKey, bytes: &[u8], now: Timestamp) {
         if let Ok(Message::Entries(packed)) = decode(bytes) {
+            let before = self.traffic.received;
             self.received(from, &packed, false, now);
+            self.traffic.gossiped += self.traffic.received - before;
         }
     }
 

@@ -226,6 +226,9 @@ pub struct StatusView {
     pub credits: u64,
     pub state_digest: String,
     pub shop_digests: BTreeMap<ShopId, String>,
+    /// When something was last done with the money of each shop, by the clock of who did it, as far as is known here.
+    #[serde(default)]
+    pub shop_newest: BTreeMap<ShopId, String>,
     pub version: String,
     /// This device's wall clock.
     pub now: String,

@@ -84,6 +84,7 @@ mod net_moves;
 mod net_storm;
 mod orders;
 #[cfg(feature = "node")]
+mod packaging;
 mod page;
 #[cfg(feature = "node")]
 mod planted;

@@ -63,7 +63,9 @@ fn o7_addresses_that_cannot_be_listened_on() {
     let listen = format!("/ip4/127.0.0.1/tcp/{port}");
     start_fails(shop.directory(), &[("--http", &http)], "port_in_use", "--http");
     start_fails(shop.directory(), &[("--listen", &listen)], "port_in_use", "--listen");
-    // TEST-NET-3 (RFC 5737): no machine has it.
+    // TEST-NET-3 (RFC 5737): no machine has it. That nobody else could read it is asked before.
+    start_fails(shop.directory(), &[("--http", "203.0.113.1:7070")], "plain_http", "--plain-http");
+    fs::write(shop.directory().join("ucash.toml"), "plain_http = true\n").expect("written");
     start_fails(shop.directory(), &[("--http", "203.0.113.1:7070")], "address_not_here", "--http");
     start_fails(shop.directory(), &[("--listen", "/ip4/203.0.113.1/tcp/7071")], "address_not_here", "--listen");
     start_fails(shop.directory(), &[("--listen", "/ip4/127.0.0.1/udp/7071")], "network", "127.0.0.1");

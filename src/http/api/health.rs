@@ -18,7 +18,7 @@ use serde::Serialize;
 use tokio::time::timeout;
 
 use crate::http::answer;
-use crate::http::auth::Access;
+use crate::http::auth::{Access, Identity};
 use crate::http::limits::{CLOCK_APART_MS, ENGINE_STUCK_TIME, READY_TIME, SYNC_STALLED_TIME};
 use crate::http::openapi::Operation;
 use crate::http::parameters::Parameters;
@@ -125,9 +125,14 @@ fn clock_fault(now: Timestamp, offset_ms: Option<i64>) -> Option<Unfit> {
     offset_ms.is_some_and(|offset| offset.unsigned_abs() > CLOCK_APART_MS).then_some(Unfit::ClockApart)
 }
 
-async fn metrics(State(state): State<ApiState>, parameters: Parameters) -> Result<Response, ApiError> {
+async fn metrics(
+    State(state): State<ApiState>,
+    identity: Identity,
+    parameters: Parameters,
+) -> Result<Response, ApiError> {
     parameters.finish()?;
-    let status: StatusView = state.status().await?;
+    let mut status: StatusView = state.status().await?;
+    status.shop_newest.retain(|shop, _| identity.may_see(*shop));
     let metrics = state.node().metrics().clone();
     // It looks at the store's files.
     let page = tokio::task::spawn_blocking(move || metrics.page(&status));

@@ -65,6 +65,7 @@ async fn narrowed_status(state: &ApiState, identity: &Identity) -> Result<Status
     let mut status = state.status().await?;
     status.peers.retain(|peer| peer.shop_id.is_none_or(|shop| identity.may_see(shop)));
     status.shop_digests.retain(|shop, _| identity.may_see(*shop));
+    status.shop_newest.retain(|shop, _| identity.may_see(*shop));
     Ok(status)
 }
 

@@ -187,6 +187,9 @@ async fn identify(state: &ApiState, headers: &HeaderMap, extensions: &Extensions
         Some(credential) if is_local_credential(state.settings(), credential) => Some(Identity::Owner),
         Some(credential) => state.tokens().identify(credential, state.now()).await?.map(Identity::Token),
     };
+    if identity.is_none() {
+        state.node().metrics().identity_refused();
+    }
     identity.ok_or_else(|| match state.failures().count(state.now()) {
         None => ApiError::Unauthorized,
         Some(retry_after_s) => ApiError::TooManyFailures { retry_after_s },

@@ -67,7 +67,9 @@ impl TokenRegister {
                     let used_at = uses.get(&id).copied();
                     (id, Held { record, used_at, use_written_at: used_at })
                 });
-                Ok(RwLock::new(held.collect()))
+                let held: BTreeMap<String, Held> = held.collect();
+                self.node.metrics().tokens(in_use(&held));
+                Ok(RwLock::new(held))
             })
             .await
     }
@@ -150,13 +152,15 @@ impl TokenRegister {
                     && !known.revoked;
                 return if is_same { Ok((id, text, known.clone())) } else { Err(Refusal::KeyReused.into()) };
             }
-            if tokens.values().filter(|held| !held.record.revoked).count() >= TOKENS_MAX {
+            if in_use(&tokens) >= TOKENS_MAX {
                 return Err(ApiError::TooManyTokens { limit: TOKENS_MAX });
             }
         }
         self.write(format!("{RECORD}{id}"), &record).await?;
         let held = Held { record: record.clone(), used_at: None, use_written_at: None };
-        tokens.write().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), held);
+        let mut tokens = tokens.write().unwrap_or_else(PoisonError::into_inner);
+        tokens.insert(id.clone(), held);
+        self.node.metrics().tokens(in_use(&tokens));
         Ok((id, text, record))
     }
 
@@ -187,8 +191,13 @@ impl TokenRegister {
                 held.record.revoked = false;
             }
         }
+        self.node.metrics().tokens(in_use(&tokens.read().unwrap_or_else(PoisonError::into_inner)));
         written
     }
+}
+
+fn in_use(tokens: &BTreeMap<String, Held>) -> usize {
+    tokens.values().filter(|held| !held.record.revoked).count()
 }
 
 /// Bytes of a token that follow from an idempotency key and this node's secret alone, so that a repeated request

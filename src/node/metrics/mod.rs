@@ -75,6 +75,11 @@ struct Asked {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfShop {
+    shop: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Route {
     route: String,
 }
@@ -112,6 +117,8 @@ struct Numbers {
     logs: Gauge,
     commands_waiting: Gauge,
     entries: Family<Direction, Counter>,
+    gossiped: Counter,
+    repaired: Counter,
     rounds: Counter,
     refused: Counter,
     frames: Family<Direction, Counter>,
@@ -125,6 +132,8 @@ struct Numbers {
     syncs: Histogram,
     syncs_failed: Counter,
     // What `http` writes down.
+    tokens: Gauge,
+    identities_refused: Counter,
     requests: Family<Asked, Counter>,
     latencies: Latencies,
 }
@@ -155,6 +164,8 @@ impl Metrics {
             logs: Gauge::default(),
             commands_waiting: Gauge::default(),
             entries: Family::default(),
+            gossiped: Counter::default(),
+            repaired: Counter::default(),
             rounds: Counter::default(),
             refused: Counter::default(),
             frames: Family::default(),
@@ -166,6 +177,8 @@ impl Metrics {
             batches: counts(),
             syncs: seconds(),
             syncs_failed: Counter::default(),
+            tokens: Gauge::default(),
+            identities_refused: Counter::default(),
             requests: Family::default(),
             latencies: Family::new_with_constructor(seconds),
         };
@@ -247,6 +260,9 @@ impl Metrics {
         let entries = |direction| numbers.entries.get_or_create_owned(&Direction { direction });
         entries(Way::In).inc_by(grown(before.received, after.received));
         entries(Way::Out).inc_by(grown(before.sent, after.sent));
+        let gossiped = grown(before.gossiped, after.gossiped);
+        numbers.gossiped.inc_by(gossiped);
+        numbers.repaired.inc_by(grown(before.received, after.received).saturating_sub(gossiped));
         numbers.rounds.inc_by(grown(before.rounds, after.rounds));
         numbers.refused.inc_by(grown(before.refused, after.refused));
     }
@@ -279,6 +295,16 @@ impl Metrics {
         if !is_done {
             self.numbers.syncs_failed.inc();
         }
+    }
+
+    /// So many tokens are in use.
+    pub fn tokens(&self, count: usize) {
+        self.numbers.tokens.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// Somebody presented no credential, or one that does not hold.
+    pub fn identity_refused(&self) {
+        self.numbers.identities_refused.inc();
     }
 
     /// A request was answered. `route` is the path as the router knows it, never as it was asked for.

@@ -7,11 +7,12 @@ use std::sync::atomic::AtomicU64;
 
 use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::{Disk, Metrics, Numbers, process};
+use super::{Disk, Metrics, Numbers, OfShop, process};
 use crate::replica::StatusView;
 
 /// What the text is called over HTTP.
@@ -94,7 +95,7 @@ impl Numbers {
         let text = status.last_sync_time.as_ref();
         if let Some(at) = text.and_then(|text| chrono::DateTime::parse_from_rfc3339(text).ok()) {
             let last: Gauge<f64, AtomicU64> = Gauge::default();
-            last.set(std::time::Duration::from_millis(u64::try_from(at.timestamp_millis()).unwrap_or(0)).as_secs_f64());
+            last.set(seconds_of(at.timestamp_millis()));
             let help = "When a device last held the same, since 1970";
             registry.register_with_unit("last_sync_timestamp", help, Unit::Seconds, last);
         }
@@ -107,6 +108,18 @@ impl Numbers {
         }
         let entries = "Entries received from and sent to other devices, again or anew";
         registry.register("entries_transferred", entries, self.entries.clone());
+        let help = "Entries that came by gossip, as soon as they were made";
+        registry.register("entries_gossiped", help, self.gossiped.clone());
+        let help = "Entries that comparing brought, since gossip had not";
+        registry.register("entries_repaired", help, self.repaired.clone());
+        let newest: Family<OfShop, Gauge<f64, AtomicU64>> = Family::default();
+        for (shop, at) in &status.shop_newest {
+            if let Ok(at) = chrono::DateTime::parse_from_rfc3339(at) {
+                newest.get_or_create(&OfShop { shop: shop.0 }).set(seconds_of(at.timestamp_millis()));
+            }
+        }
+        let help = "When something was last done with a shop's money, as far as is known here, since 1970";
+        registry.register_with_unit("shop_newest_timestamp", help, Unit::Seconds, newest);
         registry.register("rounds", "Comparisons begun with other devices", self.rounds.clone());
         registry.register("refused", "What devices said or did that was refused", self.refused.clone());
         let waiting = "Commands that wait for another device to give some of its share";
@@ -148,11 +161,18 @@ impl Numbers {
     }
 
     fn http(&self, registry: &mut Registry) {
+        registry.register("tokens", "Tokens in use", self.tokens.clone());
+        let help = "Requests without a credential that holds";
+        registry.register("identities_refused", help, self.identities_refused.clone());
         let help = "Requests answered over HTTP, by route and status";
         registry.register("http_requests", help, self.requests.clone());
         let help = "How long an answer over HTTP took to begin";
         registry.register_with_unit("http_request_duration", help, Unit::Seconds, self.latencies.clone());
     }
+}
+
+fn seconds_of(milliseconds: i64) -> f64 {
+    std::time::Duration::from_millis(u64::try_from(milliseconds).unwrap_or(0)).as_secs_f64()
 }
 
 fn stands(count: u64) -> Gauge {

@@ -226,7 +226,7 @@ fn shows(copy: &Copy, version: VersionId, current: &Opinion) -> bool {
 
 /// The stamp of a row that is sent. The app takes a row that is newer than its own, and then forgets what it had edited
 /// and not uploaded yet: so the stamp is just after what its copy bears, and no later than what it has uploaded by now.
-/// (ADR 29: the time of the change itself would lose payments that are still in the app.) `None`: what its copy bears is
+/// (ADR 26: the time of the change itself would lose payments that are still in the app.) `None`: what its copy bears is
 /// not known before it ends this round. Said with it: whether the app takes the row for certain, if it takes any.
 fn stamp_for(credit: &Credit, copy: &Copy, shows_it: bool, app: &App, now: Timestamp) -> Option<(Timestamp, bool)> {
     let changed = credit.updated_at;

@@ -45,7 +45,7 @@ pub fn cents(number: &Value) -> i64 {
     let text = number.to_string();
     let text = text.trim_matches('"');
     let (whole, part) = text.split_once('.').unwrap_or((text, ""));
-    let digits = format!("{whole}{:0<2}", part);
+    let digits = format!("{whole}{part:0<2}");
     assert!(part.len() <= 2, "more than two decimals: {text}");
     digits.parse().unwrap_or_else(|_| panic!("no amount: {text}"))
 }

@@ -181,7 +181,7 @@ fn f08_amounts_are_exact_however_a_float_writes_them() {
     let mut app = app(&office, "caisse");
     app.grant("CRED-1", SIM, 100_00);
     app.edit("CRED-1", |fields| {
-        fields["montant_credit"] = serde_json::from_str("0.30000000000000004").expect("a number")
+        fields["montant_credit"] = serde_json::from_str("0.30000000000000004").expect("a number");
     });
     app.settle();
     let path = "/api/credit-virtuels?shop_id=1";
