@@ -186,6 +186,7 @@ fn serve_http(online: Online) -> (Served, oneshot::Sender<()>) {
         local_credential: online.credential.clone(),
         bound: Some(http),
         hosts: Vec::new(),
+        origins: Vec::new(),
         clock: node::now,
         draw: node::draw,
         addresses: Arc::new(Vec::new),

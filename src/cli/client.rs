@@ -74,6 +74,7 @@ impl Client {
             local_credential: credential.clone(),
             bound: None,
             hosts: Vec::new(),
+            origins: Vec::new(),
             clock: node::now,
             draw: node::draw,
             addresses: Arc::new(Vec::new),

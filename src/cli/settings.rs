@@ -6,7 +6,7 @@
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::ValueEnum;
@@ -17,6 +17,7 @@ use super::failure::Failure;
 use super::log::LogFormat;
 use super::moments::duration;
 use super::output::{Printer, table};
+use crate::http::{WebOrigin, is_plain_host};
 use crate::node::net::Multiaddr;
 
 /// The file's name in the data directory.
@@ -24,8 +25,13 @@ pub(super) const FILE: &str = "ucash.toml";
 
 /// Each setting: its key in the file, what it is unless told (lists: nothing). Its variable is `UCASH_` and the key in
 /// capitals, its flag `--` and the key with dashes.
-const KEYS: [(&str, &str); 8] = [
+const KEYS: [(&str, &str); 13] = [
     ("http", "127.0.0.1:7070"),
+    ("plain_http", "false"),
+    ("tls_cert", ""),
+    ("tls_key", ""),
+    ("hosts", ""),
+    ("origins", ""),
     ("listen", ""),
     ("peer", ""),
     ("mdns", "true"),
@@ -78,6 +84,14 @@ pub(super) type Flags = Vec<(&'static str, Option<Vec<String>>)>;
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
     pub http: SocketAddr,
+    /// Whether plain HTTP may be spoken off loopback.
+    pub plain_http: bool,
+    /// The certificates and the key by which HTTPS is spoken.
+    pub tls: Option<(PathBuf, PathBuf)>,
+    /// Names by which others reach this node.
+    pub hosts: Vec<String>,
+    /// Pages of other sites that may ask with a token.
+    pub origins: Vec<WebOrigin>,
     pub listen: Vec<Multiaddr>,
     pub peer: Vec<Multiaddr>,
     pub mdns: bool,
@@ -94,6 +108,11 @@ pub(super) struct Settings {
 #[serde(deny_unknown_fields)]
 struct File {
     http: Option<String>,
+    plain_http: Option<bool>,
+    tls_cert: Option<String>,
+    tls_key: Option<String>,
+    hosts: Option<Vec<String>>,
+    origins: Option<Vec<String>>,
     listen: Option<Vec<String>>,
     peer: Option<Vec<String>>,
     mdns: Option<bool>,
@@ -138,6 +157,11 @@ impl File {
         let one = |text: &Option<String>| text.clone().map(|text| vec![text]);
         match key {
             "http" => one(&self.http),
+            "plain_http" => self.plain_http.map(|plain| vec![plain.to_string()]),
+            "tls_cert" => one(&self.tls_cert),
+            "tls_key" => one(&self.tls_key),
+            "hosts" => self.hosts.clone(),
+            "origins" => self.origins.clone(),
             "listen" => self.listen.clone(),
             "peer" => self.peer.clone(),
             "mdns" => self.mdns.map(|mdns| vec![mdns.to_string()]),
@@ -155,11 +179,16 @@ fn variable(key: &str) -> String {
 }
 
 fn flag(key: &str) -> String {
-    if key == "mdns" { "--no-mdns".to_owned() } else { format!("--{}", key.replace('_', "-")) }
+    match key {
+        "mdns" => "--no-mdns".to_owned(),
+        "hosts" => "--host".to_owned(),
+        "origins" => "--origin".to_owned(),
+        _ => format!("--{}", key.replace('_', "-")),
+    }
 }
 
 fn is_list(key: &str) -> bool {
-    matches!(key, "listen" | "peer")
+    matches!(key, "listen" | "peer" | "hosts" | "origins")
 }
 
 impl Settings {
@@ -197,8 +226,12 @@ impl Settings {
         let read = Reader { layered: &layered, printer };
         Ok(Settings {
             http: read.one("http", |text| text.parse().ok())?,
-            listen: read.list("listen")?,
-            peer: read.list("peer")?,
+            plain_http: read.one("plain_http", |text| text.parse().ok())?,
+            tls: read.tls()?,
+            hosts: read.list("hosts", |text| is_plain_host(text).then(|| text.to_owned()))?,
+            origins: read.list("origins", |text| text.parse().ok())?,
+            listen: read.list("listen", |text| text.parse().ok())?,
+            peer: read.list("peer", |text| text.parse().ok())?,
             mdns: read.one("mdns", |text| text.parse().ok())?,
             sync_every: read.one("sync_every", |text| duration(text).ok())?,
             return_after: read.one("return_after", |text| duration(text).ok())?,
@@ -207,6 +240,27 @@ impl Settings {
                 .one("log", |text| tracing_subscriber::EnvFilter::try_new(text).is_ok().then(|| text.to_owned()))?,
             layered,
         })
+    }
+
+    /// Refuses what would send tokens over a network in the clear without having been asked to.
+    ///
+    /// # Errors
+    ///
+    /// `plain_http` for an address off loopback where HTTPS is not spoken and plain HTTP not asked for.
+    pub fn check_reach(&self, printer: Printer) -> Result<(), Failure> {
+        let Settings { http, plain_http, tls, .. } = self;
+        if *plain_http || tls.is_some() || http.ip().to_canonical().is_loopback() {
+            return Ok(());
+        }
+        let french = format!(
+            "{http} se joint depuis d'autres machines, et l'HTTP simple y ferait passer les jetons en clair. Rien n'a été démarré : donnez un certificat (--tls-cert et --tls-key), ou --plain-http si un proxy placé devant parle HTTPS."
+        );
+        let english = format!(
+            "{http} is reached from other machines, and plain HTTP would show the tokens to whoever listens between. Nothing was started: give a certificate (--tls-cert and --tls-key), or --plain-http if a proxy in front speaks HTTPS."
+        );
+        let mut failure = Failure::new("plain_http", printer.pick(&french, &english));
+        failure.facts.insert("http".to_owned(), json!(http.to_string()));
+        Err(failure)
     }
 
     /// Each value and where it is from, for `--print-config`.
@@ -248,9 +302,21 @@ impl Reader<'_> {
         read(value).ok_or_else(|| self.bad(key, value))
     }
 
-    fn list(&self, key: &str) -> Result<Vec<Multiaddr>, Failure> {
+    /// The two files, or neither.
+    fn tls(&self) -> Result<Option<(PathBuf, PathBuf)>, Failure> {
+        let path = |key| self.one(key, |text| Some(PathBuf::from(text)));
+        let (certificates, key) = (path("tls_cert")?, path("tls_key")?);
+        match (certificates.as_os_str().is_empty(), key.as_os_str().is_empty()) {
+            (true, true) => Ok(None),
+            (false, false) => Ok(Some((certificates, key))),
+            (true, false) => Err(self.bad("tls_cert", "")),
+            (false, true) => Err(self.bad("tls_key", "")),
+        }
+    }
+
+    fn list<T>(&self, key: &str, read: impl Fn(&str) -> Option<T>) -> Result<Vec<T>, Failure> {
         let values = self.layered.iter().filter(|layered| layered.key == key).flat_map(|layered| &layered.values);
-        values.map(|value| value.parse().map_err(|_| self.bad(key, value))).collect()
+        values.map(|value| read(value).ok_or_else(|| self.bad(key, value))).collect()
     }
 
     fn bad(&self, key: &str, value: &str) -> Failure {
@@ -259,7 +325,11 @@ impl Reader<'_> {
         let expected = match key {
             "http" => "127.0.0.1:7070",
             "listen" | "peer" => "/ip4/192.168.1.20/tcp/7071",
-            "mdns" => "true, false",
+            "mdns" | "plain_http" => "true, false",
+            "tls_cert" => "/etc/ucash/fullchain.pem",
+            "tls_key" => "/etc/ucash/privkey.pem",
+            "hosts" => "relais.example.cd",
+            "origins" => "https://app.example.cd",
             "sync_every" | "return_after" => "30s, 15m, 24h",
             "log_format" => "human, json",
             _ => "warn,ucash=info",

@@ -16,7 +16,7 @@ use super::moments::duration;
 use super::node::tell_rescue;
 use super::output::print_line;
 use super::settings::{Flags, Settings};
-use crate::http::{ApiSettings, ApiState, router, serve};
+use crate::http::{ApiSettings, ApiState, WebOrigin, router, serve};
 use crate::model::ShopId;
 use crate::node::net::Multiaddr;
 use crate::node::{self, FoundOptions, Online, RunOptions};
@@ -27,6 +27,15 @@ pub(super) struct Start {
     /// Où servir l'API et la page (127.0.0.1:7070 par défaut) ; le port 0 en prend un libre.
     #[arg(long, value_name = "ADDR")]
     http: Option<SocketAddr>,
+    /// Servir en HTTP simple aux autres machines aussi : pour un proxy placé devant, qui parle HTTPS.
+    #[arg(long)]
+    plain_http: bool,
+    /// Un nom par lequel ce nœud est joint (plusieurs fois s'il y en a plusieurs).
+    #[arg(long, value_name = "NOM")]
+    host: Vec<String>,
+    /// Une page d'un autre site qui peut demander avec un jeton, comme https://app.example.cd.
+    #[arg(long, value_name = "URL")]
+    origin: Vec<String>,
     /// Où les autres appareils joignent celui-ci ; remplace les adresses par défaut.
     #[arg(long, value_name = "MULTIADDR")]
     listen: Vec<Multiaddr>,
@@ -65,6 +74,7 @@ impl Start {
             settings.print(&context.data, printer);
             return Ok(ExitCode::SUCCESS);
         }
+        settings.check_reach(printer)?;
         begin(settings.log_format, &settings.log);
         let system = |error: std::io::Error| Failure::system(printer.language, "tokio", error);
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
@@ -94,7 +104,7 @@ impl Start {
             if let Some(original) = &online.copied_from {
                 context.tell_copied(original);
             }
-            run_until(context, online, async {
+            run_until(context, online, settings.hosts, settings.origins, async {
                 tokio::select! {
                     _ = terminated.recv() => {}
                     _ = interrupted.recv() => {}
@@ -116,6 +126,9 @@ impl Start {
         let format = self.log_format.and_then(|format| Some(format.to_possible_value()?.get_name().to_owned()));
         vec![
             ("http", one(self.http.map(|http| http.to_string()))),
+            ("plain_http", self.plain_http.then(|| vec!["true".to_owned()])),
+            ("hosts", (!self.host.is_empty()).then(|| self.host.clone())),
+            ("origins", (!self.origin.is_empty()).then(|| self.origin.clone())),
             ("listen", all(&self.listen)),
             ("peer", all(&self.peer)),
             ("mdns", self.no_mdns.then(|| vec!["false".to_owned()])),
@@ -139,12 +152,19 @@ fn first_start() -> FoundOptions {
     }
 }
 
-async fn run_until(context: &Context, online: Online, stop: impl Future<Output = ()>) {
+async fn run_until(
+    context: &Context,
+    online: Online,
+    hosts: Vec<String>,
+    origins: Vec<WebOrigin>,
+    stop: impl Future<Output = ()>,
+) {
     let state = ApiState::new(ApiSettings {
         node: online.node.clone(),
         local_credential: online.credential.clone(),
         bound: Some(online.http),
-        hosts: Vec::new(),
+        hosts,
+        origins,
         clock: node::now,
         draw: node::draw,
         addresses: Arc::clone(&online.addresses),

@@ -1,9 +1,9 @@
 //! The HTTP face: `/api/v1`, `/healthz`, `/readyz`, `/metrics`, and the page at `/`.
 //!
 //! ```text
-//! connection ── serve ──▶ watch ──▶ render ──▶ auth::guard ──▶ time limit ──▶ api::* ──▶ NodeHandle
-//!               limits    problems    Host, Origin,                 one file
-//!                         in words    identity, rule                a family
+//! connection ── serve ──▶ watch ──▶ render ──▶ cors ──▶ auth::guard ──▶ time limit ──▶ api::* ──▶ NodeHandle
+//!               limits    problems    other    Host, Origin,                 one file
+//!                         in words    pages    identity, rule                a family
 //! ```
 //!
 //! Nothing here decides about money: handlers read a request into a `Command` or `Query`, and write out the answer
@@ -14,6 +14,7 @@ mod answer;
 mod api;
 mod auth;
 mod body;
+mod cors;
 pub mod export;
 mod fields;
 pub mod limits;
@@ -30,7 +31,7 @@ mod status;
 mod watch;
 mod when;
 
-pub use auth::{Access, Identity, TokenScope};
+pub use auth::{Access, Identity, NoOrigin, TokenScope, WebOrigin, is_plain_host};
 pub use messages::Language;
 pub use problem::{ApiError, Expected, Unfit};
 pub use routes::{Routes, Rule};
@@ -52,10 +53,11 @@ use openapi::Described;
 /// Everything that this node serves over HTTP.
 pub fn router(state: ApiState) -> Router {
     let (router, rules) = routes(state.clone()).into_parts();
-    router
+    let router = router
         .layer(Extension(Described::new(rules)))
         .fallback(async || ApiError::NotFound)
-        .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
+        .method_not_allowed_fallback(async || ApiError::MethodNotAllowed);
+    cors::add(router, &state)
         .layer(from_fn(problem::render))
         .layer(from_fn_with_state(state.clone(), mark_undurable))
         .layer(from_fn_with_state(state.clone(), watch::watch))

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono_tz::Tz;
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 
-use super::auth::{Failures, Identity, TokenRegister};
+use super::auth::{Failures, Identity, TokenRegister, WebOrigin};
 use super::limits::EVENT_STREAMS_MAX;
 use super::problem::ApiError;
 use crate::model::Timestamp;
@@ -27,6 +27,8 @@ pub struct ApiSettings {
     pub bound: Option<SocketAddr>,
     /// Further names by which this node is reached (a public name in front of a relay), without port.
     pub hosts: Vec<String>,
+    /// Pages of other sites that may ask with a token.
+    pub origins: Vec<WebOrigin>,
     /// The wall clock.
     pub clock: fn() -> Timestamp,
     /// Fills the bytes with randomness fit for secrets.

@@ -26,6 +26,7 @@ fn face() -> ApiState {
         local_credential: String::new(),
         bound: Some(([127, 0, 0, 1], 8080).into()),
         hosts: Vec::new(),
+        origins: Vec::new(),
         clock: || Timestamp(0),
         draw: |_| {},
         addresses: std::sync::Arc::new(Vec::new),

@@ -239,7 +239,8 @@ async fn names_of_this_node() {
         ("LOCALHOST:1", 200),
         ("127.0.0.1", 200),
         ("[::1]:8080", 200),
-        ("relay.example", 200),
+        // Its own name, but one that only others go by.
+        ("relay.example", 401),
         ("0.0.0.0:8080", 200),
         ("192.168.1.5", 403),
         ("localhost.evil.example", 403),

@@ -3,6 +3,7 @@
 mod answers;
 mod auth;
 mod conflicts;
+mod cors;
 mod described;
 mod events;
 mod fake;
