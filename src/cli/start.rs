@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::ValueEnum;
+use clap::{ValueEnum, ValueHint};
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -16,7 +16,8 @@ use super::moments::duration;
 use super::node::tell_rescue;
 use super::output::print_line;
 use super::settings::{Flags, Settings};
-use crate::http::{ApiSettings, ApiState, WebOrigin, router, serve};
+use super::way::{Way, open_certificate};
+use crate::http::{ApiSettings, ApiState, router};
 use crate::model::ShopId;
 use crate::node::net::Multiaddr;
 use crate::node::{self, FoundOptions, Online, RunOptions};
@@ -30,6 +31,12 @@ pub(super) struct Start {
     /// Servir en HTTP simple aux autres machines aussi : pour un proxy placé devant, qui parle HTTPS.
     #[arg(long)]
     plain_http: bool,
+    /// Le certificat (PEM, celui du serveur d'abord) par lequel servir en HTTPS.
+    #[arg(long, value_name = "PEM", value_hint = ValueHint::FilePath)]
+    tls_cert: Option<String>,
+    /// La clé de ce certificat (PEM, sans phrase secrète).
+    #[arg(long, value_name = "PEM", value_hint = ValueHint::FilePath)]
+    tls_key: Option<String>,
     /// Un nom par lequel ce nœud est joint (plusieurs fois s'il y en a plusieurs).
     #[arg(long, value_name = "NOM")]
     host: Vec<String>,
@@ -75,6 +82,7 @@ impl Start {
             return Ok(ExitCode::SUCCESS);
         }
         settings.check_reach(printer)?;
+        let certificate = open_certificate(&settings, printer)?;
         begin(settings.log_format, &settings.log);
         let system = |error: std::io::Error| Failure::system(printer.language, "tokio", error);
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
@@ -86,6 +94,7 @@ impl Start {
             let founded = !node::holds_device(&context.data);
             let options = RunOptions {
                 http: settings.http,
+                tls: certificate.is_some(),
                 listen: settings.listen,
                 peers: settings.peer,
                 mdns: settings.mdns,
@@ -104,7 +113,8 @@ impl Start {
             if let Some(original) = &online.copied_from {
                 context.tell_copied(original);
             }
-            run_until(context, online, settings.hosts, settings.origins, async {
+            let way = Way { certificate, hosts: settings.hosts, origins: settings.origins };
+            run_until(context, online, way, async {
                 tokio::select! {
                     _ = terminated.recv() => {}
                     _ = interrupted.recv() => {}
@@ -127,6 +137,8 @@ impl Start {
         vec![
             ("http", one(self.http.map(|http| http.to_string()))),
             ("plain_http", self.plain_http.then(|| vec!["true".to_owned()])),
+            ("tls_cert", one(self.tls_cert.clone())),
+            ("tls_key", one(self.tls_key.clone())),
             ("hosts", (!self.host.is_empty()).then(|| self.host.clone())),
             ("origins", (!self.origin.is_empty()).then(|| self.origin.clone())),
             ("listen", all(&self.listen)),
@@ -152,19 +164,13 @@ fn first_start() -> FoundOptions {
     }
 }
 
-async fn run_until(
-    context: &Context,
-    online: Online,
-    hosts: Vec<String>,
-    origins: Vec<WebOrigin>,
-    stop: impl Future<Output = ()>,
-) {
+async fn run_until(context: &Context, online: Online, way: Way, stop: impl Future<Output = ()> + Send) {
     let state = ApiState::new(ApiSettings {
         node: online.node.clone(),
         local_credential: online.credential.clone(),
         bound: Some(online.http),
-        hosts,
-        origins,
+        hosts: way.hosts.clone(),
+        origins: way.origins.clone(),
         clock: node::now,
         draw: node::draw,
         addresses: Arc::clone(&online.addresses),
@@ -172,20 +178,21 @@ async fn run_until(
     if let Err(error) = state.load_tokens().await {
         tracing::warn!(?error, "the tokens could not be read");
     }
-    announce(context, &online);
-    let (listener, rest) = online.into_parts();
-    serve(listener, router(state), stop).await;
+    announce(context, &online, way.certificate.is_some());
+    let (listener, for_commands, rest) = online.into_parts();
+    way.serve((listener, for_commands), router(state), stop).await;
     context.printer.remark(context.printer.pick("Arrêt.", "Stopping."));
     rest.stop().await;
 }
 
-fn announce(context: &Context, online: &Online) {
+fn announce(context: &Context, online: &Online, is_https: bool) {
     if context.printer.json {
         let ready = json!({
             "event": "ready", "http": online.http.to_string(), "listen": online.listen, "peer_id": online.peer_id,
         });
         return print_line(&ready.to_string());
     }
-    print_line(&format!("{} http://{}/", context.printer.pick("Page :", "Page:"), online.http));
+    let scheme = if is_https { "https" } else { "http" };
+    print_line(&format!("{} {scheme}://{}/", context.printer.pick("Page :", "Page:"), online.http));
     print_line(&format!("{} {}", context.printer.pick("À l'écoute :", "Listening:"), online.listen.join(" ")));
 }

@@ -30,6 +30,14 @@ pub const SYNC_STALLED_TIME: Duration = Duration::from_secs(5);
 pub const CLOCK_APART_MS: u64 = 5 * 60_000;
 /// Connections at once: a shop has 10 devices and their pages hold two each; the rest is room for the apps.
 pub const CONNECTIONS_MAX: usize = 512;
+/// Connections of one address at once: a quarter of all, as behind a mobile carrier's NAT many shops share an address.
+pub const CONNECTIONS_OF_ONE_MAX: usize = CONNECTIONS_MAX / 4;
+/// How long a client may take to agree on TLS: as long as for a request head, on a link as slow.
+pub const HANDSHAKE_TIME: Duration = HEADER_READ_TIME;
+/// How often the certificate's files are looked at: renewals come weeks before the end, and SIGHUP asks at once.
+pub const CERTIFICATE_LOOK_TIME: Duration = Duration::from_secs(60);
+/// Largest file of certificates or key: a chain of ten is 20 kB.
+pub const PEM_BYTES_MAX: u64 = 1 << 20;
 /// How long open requests are waited for at the end: longer than a commit, shorter than a service manager's patience.
 pub const SHUTDOWN_TIME: Duration = Duration::from_secs(5);
 /// Largest request head, in bytes.

@@ -15,6 +15,7 @@ mod api;
 mod auth;
 mod body;
 mod cors;
+mod crowd;
 pub mod export;
 mod fields;
 pub mod limits;
@@ -28,16 +29,19 @@ mod routes;
 mod serve;
 mod state;
 mod status;
+mod tls;
 mod watch;
 mod when;
 
 pub use auth::{Access, Identity, NoOrigin, TokenScope, WebOrigin, is_plain_host};
+pub use crowd::Crowd;
 pub use messages::Language;
 pub use problem::{ApiError, Expected, Unfit};
 pub use routes::{Routes, Rule};
-pub use serve::{Times, serve, serve_within};
+pub use serve::{Door, Times, serve, serve_within};
 pub use state::{ApiSettings, ApiState};
 pub use status::{of_refusal as status_of_refusal, retry_after_s};
+pub use tls::{Reload, Tls, TlsError, keep_current};
 
 use axum::Router;
 use axum::extract::{Extension, Request, State};

@@ -14,15 +14,18 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 
 use super::auth::LocalAddress;
+use super::crowd::Crowd;
 use super::limits::{
-    BODY_READ_TIME, CONNECTIONS_MAX, HEAD_BYTES_MAX, HEADER_READ_TIME, HEARTBEAT_TIME, LONG_REQUEST_TIME, REQUEST_TIME,
-    SHUTDOWN_TIME, WRITE_TIME,
+    BODY_READ_TIME, CONNECTIONS_MAX, HANDSHAKE_TIME, HEAD_BYTES_MAX, HEADER_READ_TIME, HEARTBEAT_TIME,
+    LONG_REQUEST_TIME, REQUEST_TIME, SHUTDOWN_TIME, WRITE_TIME,
 };
 use super::patience::Patient;
+use super::tls::Tls;
 
 /// How long accepting rests after the system refused it (too many open files): at once it would refuse again.
 const ACCEPT_REST: Duration = Duration::from_millis(200);
@@ -30,6 +33,8 @@ const ACCEPT_REST: Duration = Duration::from_millis(200);
 /// How long a connection is waited for at each of its steps. The defaults are those of [`super::limits`].
 #[derive(Clone, Copy, Debug)]
 pub struct Times {
+    /// For agreeing on TLS.
+    pub handshake: Duration,
     /// For a request head, and for the next one of a connection that is kept open.
     pub head: Duration,
     /// For the next bytes of a body.
@@ -49,6 +54,7 @@ pub struct Times {
 impl Default for Times {
     fn default() -> Times {
         Times {
+            handshake: HANDSHAKE_TIME,
             head: HEADER_READ_TIME,
             body: BODY_READ_TIME,
             write: WRITE_TIME,
@@ -75,13 +81,24 @@ impl Stopping {
     }
 }
 
-/// Serves the router until `shutdown` completes, then lets open requests end for a while.
-pub async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<Output = ()>) {
-    serve_within(listener, router, Times::default(), shutdown).await;
+/// What every connection to one address goes through.
+#[derive(Clone, Debug, Default)]
+pub struct Door {
+    /// How long each step may take.
+    pub times: Times,
+    /// HTTPS is spoken where this is there, else plain HTTP.
+    pub tls: Option<Arc<Tls>>,
+    /// Who is connected.
+    pub crowd: Crowd,
 }
 
-/// [`serve`] with other times, for tests that would wait too long.
-pub async fn serve_within(listener: TcpListener, router: Router, times: Times, shutdown: impl Future<Output = ()>) {
+/// Serves the router until `shutdown` completes, then lets open requests end for a while.
+pub async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<Output = ()>) {
+    serve_within(listener, router, Door::default(), shutdown).await;
+}
+
+/// [`serve`] through that door.
+pub async fn serve_within(listener: TcpListener, router: Router, door: Door, shutdown: impl Future<Output = ()>) {
     let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let (stop, stopped) = watch::channel(false);
     tokio::pin!(shutdown);
@@ -95,10 +112,12 @@ pub async fn serve_within(listener: TcpListener, router: Router, times: Times, s
             () = &mut shutdown => break,
             (permit, accepted) = accepted => match (permit, accepted) {
                 (Ok(permit), Ok((stream, peer))) => {
-                    let connection = converse(stream, peer, router.clone(), times, stopped.clone());
+                    // Whoever holds too many is hung up on: an answer would be work, and with TLS a lot of it.
+                    let Some(place) = door.crowd.admit(peer.ip()) else { continue };
+                    let connection = receive(stream, peer, router.clone(), door.clone(), stopped.clone());
                     tokio::spawn(async move {
                         connection.await;
-                        drop(permit);
+                        drop((permit, place));
                     });
                 }
                 _ => tokio::time::sleep(ACCEPT_REST).await,
@@ -108,19 +127,34 @@ pub async fn serve_within(listener: TcpListener, router: Router, times: Times, s
     drop(listener);
     drop(stopped);
     let _ = stop.send(true);
-    let _ = tokio::time::timeout(times.shutdown, stop.closed()).await;
+    let _ = tokio::time::timeout(door.times.shutdown, stop.closed()).await;
 }
 
 /// One connection from its first byte to its last.
-async fn converse(
-    stream: TcpStream,
-    peer: SocketAddr,
+async fn receive(stream: TcpStream, peer: SocketAddr, router: Router, door: Door, mut stopped: watch::Receiver<bool>) {
+    let Ok(local) = stream.local_addr() else { return };
+    let _ = stream.set_nodelay(true);
+    let Some(tls) = door.tls else {
+        return converse(stream, (peer, local), router, door.times, stopped).await;
+    };
+    let greeting = tokio::time::timeout(door.times.handshake, tls.acceptor().accept(stream));
+    let greeted = tokio::select! {
+        greeted = greeting => greeted,
+        _ = stopped.wait_for(|stopped| *stopped) => return,
+    };
+    if let Ok(Ok(stream)) = greeted {
+        converse(stream, (peer, local), router, door.times, stopped).await;
+    }
+}
+
+/// Requests and answers, once the way is agreed on.
+async fn converse<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    stream: T,
+    (peer, local): (SocketAddr, SocketAddr),
     router: Router,
     times: Times,
     mut stopped: watch::Receiver<bool>,
 ) {
-    let Ok(local) = stream.local_addr() else { return };
-    let _ = stream.set_nodelay(true);
     let service = router
         .layer(Extension(ConnectInfo(peer)))
         .layer(Extension(LocalAddress(local)))

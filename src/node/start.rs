@@ -1,6 +1,6 @@
 //! Found a network, join one, run a node, or open a replica for one command.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -35,6 +35,8 @@ const LISTEN_DEFAULT: [&str; 4] =
     ["/ip4/0.0.0.0/tcp/7071", "/ip4/0.0.0.0/udp/7071/quic-v1", "/ip6/::/tcp/7071", "/ip6/::/udp/7071/quic-v1"];
 const LISTEN_ANY: [&str; 4] =
     ["/ip4/0.0.0.0/tcp/0", "/ip4/0.0.0.0/udp/0/quic-v1", "/ip6/::/tcp/0", "/ip6/::/udp/0/quic-v1"];
+/// Any free port that only this machine reaches.
+const ANY_ON_LOOPBACK: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 /// How long a joiner looks for its inviter.
 const JOIN_WAIT: Duration = Duration::from_secs(30);
 
@@ -106,6 +108,8 @@ pub struct JoinOptions {
 pub struct RunOptions {
     /// Where the page and the API listen.
     pub http: SocketAddr,
+    /// Whether what listens there speaks HTTPS: the commands of the directory then get a listener of their own.
+    pub tls: bool,
     /// Where other devices reach this one; empty for the default, or any free port where that is taken.
     pub listen: Vec<Multiaddr>,
     /// Devices always dialled.
@@ -148,6 +152,8 @@ pub struct Online {
     pub listener: TcpListener,
     /// The real address of that.
     pub http: SocketAddr,
+    /// Where the commands of this directory are to be served, where that is elsewhere: plain HTTP, on loopback.
+    pub for_commands: Option<TcpListener>,
     /// Where other devices reach it.
     pub listen: Vec<String>,
     /// Its libp2p peer id.
@@ -171,9 +177,9 @@ pub struct OnlineParts {
 }
 
 impl Online {
-    /// The socket to serve the page and the API on, and what must be stopped after that.
-    pub fn into_parts(self) -> (TcpListener, OnlineParts) {
-        (self.listener, self.parts)
+    /// The sockets to serve the page and the API on, that for commands last, and what must be stopped after that.
+    pub fn into_parts(self) -> (TcpListener, Option<TcpListener>, OnlineParts) {
+        (self.listener, self.for_commands, self.parts)
     }
 }
 
@@ -275,6 +281,14 @@ fn listeners(addresses: &[&str]) -> Vec<Multiaddr> {
     usable.filter_map(|address| address.parse().ok()).collect()
 }
 
+/// A listener for HTTP, and its real address.
+async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), NodeError> {
+    let unusable = |source| NodeError::Http { address, source };
+    let listener = TcpListener::bind(address).await.map_err(unusable)?;
+    let real = listener.local_addr().map_err(unusable)?;
+    Ok((listener, real))
+}
+
 /// Runs the node of a directory; where that is empty and `found` says how, founds a network first.
 pub async fn run(path: &Path, options: RunOptions, found: Option<FoundOptions>) -> Result<Online, NodeError> {
     let found = found.filter(|_| !holds_device(path));
@@ -289,9 +303,9 @@ pub async fn run(path: &Path, options: RunOptions, found: Option<FoundOptions>) 
         return_after_ms: i64::try_from(options.return_after.as_millis()).unwrap_or(i64::MAX),
     };
     pace.set(&mut replica);
-    let listener = TcpListener::bind(options.http).await;
-    let listener = listener.map_err(|source| NodeError::Http { address: options.http, source })?;
-    let http = listener.local_addr().map_err(|source| NodeError::Http { address: options.http, source })?;
+    let (listener, http) = bind(options.http).await?;
+    // No certificate names what these commands would call this machine by, so they need one less thing to trust.
+    let for_commands = if options.tls { Some(bind(ANY_ON_LOOPBACK).await?) } else { None };
 
     let (events, heard) = mpsc::channel(EVENTS_MAX);
     let identity = home.identity()?.ok_or_else(|| HomeError::NoDevice { path: path.to_owned() })?;
@@ -319,7 +333,8 @@ pub async fn run(path: &Path, options: RunOptions, found: Option<FoundOptions>) 
     let listen: Vec<String> = net.listening().await?.iter().map(ToString::to_string).collect();
 
     let (credential, copied_from) = (home.credential()?, home.copied_from());
-    home.announce(&Running { http: http.to_string(), credential: credential.clone(), pid: std::process::id() })?;
+    let asked_at = for_commands.as_ref().map_or(http, |(_, address)| *address);
+    home.announce(&Running { http: asked_at.to_string(), credential: credential.clone(), pid: std::process::id() })?;
     let (requests, asked) = mpsc::channel(REQUESTS_MAX);
     let (looks, looked) = mpsc::channel(REQUESTS_MAX);
     let (stop, stopped) = oneshot::channel();
@@ -337,6 +352,7 @@ pub async fn run(path: &Path, options: RunOptions, found: Option<FoundOptions>) 
         addresses: Arc::new(move || reachable().iter().map(ToString::to_string).collect()),
         listener,
         http,
+        for_commands: for_commands.map(|(listener, _)| listener),
         listen,
         rescue,
         peer_id: net.peer_id.clone(),

@@ -10,7 +10,7 @@ use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
-use ucash::http::{Times, router, serve, serve_within};
+use ucash::http::{Door, Times, router, serve, serve_within};
 
 use super::fake::Node;
 
@@ -72,7 +72,7 @@ async fn a_slow_head_is_cut_off() {
 async fn served(router: Router, times: Times) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
-    tokio::spawn(serve_within(listener, router, times, std::future::pending()));
+    tokio::spawn(serve_within(listener, router, Door { times, ..Door::default() }, std::future::pending()));
     address
 }
 
@@ -80,6 +80,7 @@ async fn served(router: Router, times: Times) -> SocketAddr {
 const NEVER: Duration = Duration::from_secs(3_600);
 const SOON: Duration = Duration::from_millis(100);
 const TIMES: Times = Times {
+    handshake: NEVER,
     head: NEVER,
     body: NEVER,
     write: NEVER,
@@ -198,9 +199,14 @@ async fn streams_of_events_end_with_the_node() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     let (stop, stopped) = oneshot::channel::<()>();
-    let serving = tokio::spawn(serve_within(listener, router(node.state.clone()), TIMES, async {
-        let _ = stopped.await;
-    }));
+    let serving = tokio::spawn(serve_within(
+        listener,
+        router(node.state.clone()),
+        Door { times: TIMES, ..Door::default() },
+        async {
+            let _ = stopped.await;
+        },
+    ));
     let stream = spawn_blocking(move || {
         let mut stream = TcpStream::connect(address).expect("a connection");
         let request = format!("GET /api/v1/events HTTP/1.1\r\nHost: {address}\r\n\r\n");
