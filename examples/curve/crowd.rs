@@ -145,6 +145,7 @@ impl Crowd {
         let listen = listen.unwrap_or_else(|| self.anywhere.clone());
         Ok(RunOptions {
             http: "127.0.0.1:0".parse()?,
+            tls: false,
             listen: vec![listen],
             peers,
             mdns: false,

@@ -164,7 +164,7 @@ fn first_start() -> FoundOptions {
     }
 }
 
-async fn run_until(context: &Context, online: Online, way: Way, stop: impl Future<Output = ()> + Send) {
+async fn run_until(context: &Context, mut online: Online, way: Way, stop: impl Future<Output = ()> + Send) {
     let state = ApiState::new(ApiSettings {
         node: online.node.clone(),
         local_credential: online.credential.clone(),
@@ -179,7 +179,8 @@ async fn run_until(context: &Context, online: Online, way: Way, stop: impl Futur
         tracing::warn!(?error, "the tokens could not be read");
     }
     announce(context, &online, way.certificate.is_some());
-    let (listener, for_commands, rest) = online.into_parts();
+    let for_commands = online.for_commands.take();
+    let (listener, rest) = online.into_parts();
     way.serve((listener, for_commands), router(state), stop).await;
     context.printer.remark(context.printer.pick("Arrêt.", "Stopping."));
     rest.stop().await;

@@ -25,7 +25,7 @@ impl Default for Crowd {
 
 /// A connection's place; given back when it is dropped.
 #[derive(Debug)]
-pub(super) struct Place {
+pub struct Place {
     address: Option<IpAddr>,
     held: Arc<Mutex<BTreeMap<IpAddr, usize>>>,
 }
@@ -37,7 +37,7 @@ impl Crowd {
     }
 
     /// A place for a connection from there, unless that address holds as many as it may.
-    pub(super) fn admit(&self, from: IpAddr) -> Option<Place> {
+    pub fn admit(&self, from: IpAddr) -> Option<Place> {
         let address = Some(neighbourhood(from)).filter(|address| self.counts_loopback || !address.is_loopback());
         if let Some(address) = address {
             let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);

@@ -50,6 +50,10 @@ pub const HEARTBEAT_TIME: Duration = Duration::from_secs(15);
 pub const EVENTS_A_CHUNK_MAX: usize = 256;
 /// Failed authentications a minute before further failing ones are turned away unread.
 pub const FAILURES_A_MINUTE_MAX: u32 = 100;
+/// Requests of one token a minute, at once or spread. The existing app makes 4 a device, so that ten on one token make
+/// 40; a script that writes one after the other waits for a disk sync each and makes a few hundred. What is beyond is a
+/// loop that lost its pause, and it must leave the engine to the cashiers.
+pub const TOKEN_REQUESTS_A_MINUTE_MAX: i64 = 1_200;
 /// Tokens in use at once: a lost script that makes tokens in a loop must not fill the store.
 pub const TOKENS_MAX: usize = 1_000;
 /// Shops that one token names: its record must fit a local value of 4 kB.

@@ -34,7 +34,7 @@ mod watch;
 mod when;
 
 pub use auth::{Access, Identity, NoOrigin, TokenScope, WebOrigin, is_plain_host};
-pub use crowd::Crowd;
+pub use crowd::{Crowd, Place};
 pub use messages::Language;
 pub use problem::{ApiError, Expected, Unfit};
 pub use routes::{Routes, Rule};

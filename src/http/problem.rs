@@ -32,6 +32,11 @@ pub enum ApiError {
         /// When to try again.
         retry_after_s: u64,
     },
+    /// The token asks too fast.
+    TooManyRequests {
+        /// When to try again.
+        retry_after_s: u64,
+    },
     /// The token may only read.
     TokenReadsOnly,
     /// Only who sits at this node may do that.
@@ -210,6 +215,7 @@ impl ApiError {
             ApiError::MethodNotAllowed => "method_not_allowed",
             ApiError::Unauthorized => "unauthorized",
             ApiError::TooManyFailures { .. } => "too_many_failures",
+            ApiError::TooManyRequests { .. } => "too_many_requests",
             ApiError::TokenReadsOnly => "token_reads_only",
             ApiError::NotForTokens => "not_for_tokens",
             ApiError::ShopOutsideToken { .. } => "shop_outside_token",
@@ -248,7 +254,9 @@ impl ApiError {
             ApiError::InvalidIdempotencyKey => json!({ "field": "Idempotency-Key" }),
             ApiError::UnknownToken { id } => json!({ "token": id }),
             ApiError::TooManyTokens { limit } => json!({ "limit": limit }),
-            ApiError::TooManyFailures { retry_after_s } => json!({ "retry_after_s": retry_after_s }),
+            ApiError::TooManyFailures { retry_after_s } | ApiError::TooManyRequests { retry_after_s } => {
+                json!({ "retry_after_s": retry_after_s })
+            }
             ApiError::NotReady { checks } => {
                 let one = |(name, unfit): &(&str, Option<Unfit>)| json!({ "name": name, "ok": unfit.is_none(), "fault": unfit.map(Unfit::code) });
                 json!({ "checks": checks.iter().map(one).collect::<Vec<_>>() })

@@ -32,7 +32,7 @@ pub fn of(error: &ApiError) -> StatusCode {
         | ApiError::DuplicateField { .. }
         | ApiError::InvalidField { .. }
         | ApiError::InvalidIdempotencyKey => StatusCode::UNPROCESSABLE_ENTITY,
-        ApiError::TooManyFailures { .. } => StatusCode::TOO_MANY_REQUESTS,
+        ApiError::TooManyFailures { .. } | ApiError::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
         ApiError::TimedOut | ApiError::TooManyStreams | ApiError::NotReady { .. } => StatusCode::SERVICE_UNAVAILABLE,
         ApiError::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }
@@ -91,7 +91,9 @@ pub fn of_refusal(refusal: &Refusal) -> StatusCode {
 /// The `Retry-After` of an answer that may be otherwise later. Every 429 and 503 has one.
 pub fn retry_after_s(error: &ApiError) -> Option<u64> {
     match error {
-        ApiError::TooManyFailures { retry_after_s } => Some(*retry_after_s),
+        ApiError::TooManyFailures { retry_after_s } | ApiError::TooManyRequests { retry_after_s } => {
+            Some(*retry_after_s)
+        }
         ApiError::Refused(Refusal::DiskFull | Refusal::ReadOnly { .. }) => Some(RETRY_DISK_S),
         _ if of(error) == StatusCode::SERVICE_UNAVAILABLE => Some(RETRY_BUSY_S),
         _ => None,

@@ -177,9 +177,9 @@ pub struct OnlineParts {
 }
 
 impl Online {
-    /// The sockets to serve the page and the API on, that for commands last, and what must be stopped after that.
-    pub fn into_parts(self) -> (TcpListener, Option<TcpListener>, OnlineParts) {
-        (self.listener, self.for_commands, self.parts)
+    /// The socket to serve the page and the API on, and what must be stopped after that.
+    pub fn into_parts(self) -> (TcpListener, OnlineParts) {
+        (self.listener, self.parts)
     }
 }
 

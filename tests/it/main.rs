@@ -39,6 +39,7 @@ mod golden;
 mod heads_file;
 #[cfg(feature = "node")]
 mod http;
+mod https;
 #[cfg(feature = "node")]
 mod import_cli;
 #[cfg(feature = "node")]

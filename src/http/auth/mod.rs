@@ -10,6 +10,7 @@
 
 mod failures;
 mod origin;
+mod pace;
 mod register;
 mod token;
 

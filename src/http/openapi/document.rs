@@ -19,7 +19,7 @@ use crate::http::status;
 /// May befall any request that reaches the engine.
 const ENGINE: &[&str] = &["timed_out", "busy", "disk_full", "read_only", "internal"];
 /// May befall who must say who they are.
-const IDENTITY: &[&str] = &["unauthorized", "foreign_host", "foreign_origin", "too_many_failures"];
+const IDENTITY: &[&str] = &["unauthorized", "foreign_host", "foreign_origin", "too_many_failures", "too_many_requests"];
 /// May be wrong with a query.
 const QUERY: &[&str] = &["body_unreadable", "unknown_field", "duplicate_field", "invalid_field"];
 /// May be wrong with a body.

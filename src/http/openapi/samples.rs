@@ -23,6 +23,7 @@ fn of_the_face() -> Vec<ApiError> {
         ApiError::MethodNotAllowed,
         ApiError::Unauthorized,
         ApiError::TooManyFailures { retry_after_s: 42 },
+        ApiError::TooManyRequests { retry_after_s: 1 },
         ApiError::TokenReadsOnly,
         ApiError::NotForTokens,
         ApiError::ShopOutsideToken { shop: ShopId(2) },

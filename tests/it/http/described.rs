@@ -171,6 +171,7 @@ fn every_answer_of_the_face_has_a_sample() {
         | ApiError::MethodNotAllowed
         | ApiError::Unauthorized
         | ApiError::TooManyFailures { .. }
+        | ApiError::TooManyRequests { .. }
         | ApiError::TokenReadsOnly
         | ApiError::NotForTokens
         | ApiError::ShopOutsideToken { .. }
@@ -194,7 +195,7 @@ fn every_answer_of_the_face_has_a_sample() {
         | ApiError::Internal => Some(error.code()),
     };
     let samples = ucash::http::openapi::samples();
-    assert_eq!(samples.iter().filter_map(code).count(), 25, "one of each variant above");
+    assert_eq!(samples.iter().filter_map(code).count(), 26, "one of each variant above");
 }
 
 /// The documented fields are the fields that are read: each documented one is taken, a made-up one is not.

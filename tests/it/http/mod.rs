@@ -12,3 +12,4 @@ mod health;
 mod refusals;
 mod shares;
 mod sockets;
+mod tls;
