@@ -22,7 +22,8 @@ impl Pace {
     pub(super) fn take(&mut self, now: Timestamp) -> Result<(), u64> {
         let full = now.plus_ms(MINUTE_MS);
         // A clock that was set back must not lock a token out until it has caught up.
-        let paid_until = self.paid_until.clamp(now, full).plus_ms(REQUEST_MS);
+        self.paid_until = self.paid_until.clamp(now, full);
+        let paid_until = self.paid_until.plus_ms(REQUEST_MS);
         if paid_until > full {
             let wait_ms = paid_until.0.saturating_sub(full.0);
             return Err(u64::try_from(wait_ms).unwrap_or(0).div_ceil(1_000).max(1));
