@@ -78,7 +78,7 @@ async fn measure(credits: u32) -> Result<(), Error> {
     println!("resident memory of both nodes together: {} MB", resident_mb().unwrap_or(0));
     stop_office.send(()).map_err(|()| "the API had stopped")?;
     office.served.await?;
-    let (_, _, rest) = phone.into_parts();
+    let (_, rest) = phone.into_parts();
     rest.stop().await;
     Ok(())
 }
@@ -86,7 +86,7 @@ async fn measure(credits: u32) -> Result<(), Error> {
 fn options() -> Result<RunOptions, Error> {
     Ok(RunOptions {
         http: "127.0.0.1:0".parse()?,
-        has_tls: false,
+        tls: false,
         public: Vec::new(),
         listen: vec!["/ip4/127.0.0.1/tcp/0".parse()?],
         peers: Vec::new(),
@@ -194,7 +194,7 @@ fn serve_http(online: Online) -> (Served, oneshot::Sender<()>) {
         addresses: Arc::new(Vec::new),
     });
     let served = tokio::spawn(async move {
-        let (listener, _, rest) = online.into_parts();
+        let (listener, rest) = online.into_parts();
         serve(listener, router(state), async {
             let _ = stopped.await;
         })

@@ -67,7 +67,7 @@ impl Crowd {
         for place in 1..count {
             join(&office, crowd.directory(place), format!("device-{place}")).await?;
         }
-        office.into_parts().2.stop().await;
+        office.into_parts().1.stop().await;
         for place in 0..count {
             // Who joined remembers its inviter; here nobody is to know more than its neighbours.
             let _ = std::fs::remove_file(crowd.directory(place).join("peers.json"));
@@ -92,7 +92,7 @@ impl Crowd {
     /// Stops the node of that place.
     pub async fn stop(&mut self, place: usize) {
         if let Some(online) = self.nodes[place].take() {
-            online.into_parts().2.stop().await;
+            online.into_parts().1.stop().await;
         }
     }
 
@@ -145,7 +145,7 @@ impl Crowd {
         let listen = listen.unwrap_or_else(|| self.anywhere.clone());
         Ok(RunOptions {
             http: "127.0.0.1:0".parse()?,
-            has_tls: false,
+            tls: false,
             public: Vec::new(),
             listen: vec![listen],
             peers,

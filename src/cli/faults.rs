@@ -3,6 +3,7 @@
 
 use std::io::ErrorKind;
 
+use crate::http::TlsError;
 use crate::node::storage::DirectoryError;
 
 /// A code, and the sentence in French and English.
@@ -36,6 +37,67 @@ pub(super) fn listening(address: &impl std::fmt::Display, source: &std::io::Erro
             ),
             format!(
                 "Cannot listen on {address} ({source}). Another program may hold this port: choose another with {flag} (port 0 takes a free one)."
+            ),
+        ),
+    }
+}
+
+/// Why HTTPS cannot be spoken with the certificate that was named.
+pub(super) fn certificate(error: &TlsError) -> Told {
+    match error {
+        TlsError::Unreadable { path, source } => (
+            "tls_unreadable",
+            format!(
+                "{} ne peut pas être lu ({source}). Rien n'a été démarré : vérifiez le nom du fichier, et que ce programme a le droit de le lire.",
+                path.display()
+            ),
+            format!(
+                "{} cannot be read ({source}). Nothing was started: check the file's name, and that this program may read it.",
+                path.display()
+            ),
+        ),
+        TlsError::NoCertificate { path } => (
+            "tls_no_certificate",
+            format!(
+                "{} ne contient pas de certificat lisible (PEM, « BEGIN CERTIFICATE »). Rien n'a été démarré : donnez le bon fichier avec --tls-cert.",
+                path.display()
+            ),
+            format!(
+                "{} holds no readable certificate (PEM, \"BEGIN CERTIFICATE\"). Nothing was started: give the right file with --tls-cert.",
+                path.display()
+            ),
+        ),
+        TlsError::NoKey { path } => (
+            "tls_no_key",
+            format!(
+                "{} ne contient pas de clé privée lisible (PEM, sans phrase secrète). Rien n'a été démarré : donnez le bon fichier avec --tls-key.",
+                path.display()
+            ),
+            format!(
+                "{} holds no readable private key (PEM, without a passphrase). Nothing was started: give the right file with --tls-key.",
+                path.display()
+            ),
+        ),
+        TlsError::OtherKey { certificates, key } => (
+            "tls_other_key",
+            format!(
+                "La clé de {} n'est pas celle du certificat de {}. Rien n'a été démarré : donnez la clé avec laquelle ce certificat a été demandé.",
+                key.display(),
+                certificates.display()
+            ),
+            format!(
+                "The key in {} is not that of the certificate in {}. Nothing was started: give the key with which this certificate was asked for.",
+                key.display(),
+                certificates.display()
+            ),
+        ),
+        TlsError::Unfit(source) => (
+            "tls_unfit",
+            format!(
+                "Ce certificat ou sa clé ne peuvent pas servir ({source}). Rien n'a été démarré : demandez un certificat à clé ECDSA, Ed25519 ou RSA."
+            ),
+            format!(
+                "This certificate or its key cannot be used ({source}). Nothing was started: ask for a certificate with an ECDSA, Ed25519 or RSA key."
             ),
         ),
     }

@@ -32,6 +32,7 @@ mod shop;
 mod sim;
 mod start;
 mod token;
+mod way;
 mod words;
 
 use std::ffi::OsString;

@@ -17,6 +17,7 @@ use super::failure::Failure;
 use super::log::LogFormat;
 use super::moments::duration;
 use super::output::{Printer, table};
+use crate::http::{WebOrigin, is_plain_host};
 use crate::node::net::Multiaddr;
 
 /// The file's name in the data directory.
@@ -29,8 +30,8 @@ const KEYS: [(&str, &str); 14] = [
     ("plain_http", "false"),
     ("tls_cert", ""),
     ("tls_key", ""),
-    ("host", ""),
-    ("origin", ""),
+    ("hosts", ""),
+    ("origins", ""),
     ("listen", ""),
     ("public", ""),
     ("peer", ""),
@@ -84,14 +85,14 @@ pub(super) type Flags = Vec<(&'static str, Option<Vec<String>>)>;
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
     pub http: SocketAddr,
-    /// Whether HTTP without TLS may be served to other machines.
+    /// Whether plain HTTP may be spoken off loopback.
     pub plain_http: bool,
-    /// Certificate chain and key for TLS, in PEM; both or neither.
+    /// The certificates and the key by which HTTPS is spoken.
     pub tls: Option<(PathBuf, PathBuf)>,
-    /// Names by which this node is reached.
-    pub host: Vec<String>,
-    /// Origins of foreign pages that may call the API.
-    pub origin: Vec<String>,
+    /// Names by which others reach this node.
+    pub hosts: Vec<String>,
+    /// Pages of other sites that may ask with a token.
+    pub origins: Vec<WebOrigin>,
     pub listen: Vec<Multiaddr>,
     /// Addresses under which others reach it from outside.
     pub public: Vec<Multiaddr>,
@@ -113,8 +114,8 @@ struct File {
     plain_http: Option<bool>,
     tls_cert: Option<String>,
     tls_key: Option<String>,
-    host: Option<Vec<String>>,
-    origin: Option<Vec<String>>,
+    hosts: Option<Vec<String>>,
+    origins: Option<Vec<String>>,
     listen: Option<Vec<String>>,
     public: Option<Vec<String>>,
     peer: Option<Vec<String>>,
@@ -163,8 +164,8 @@ impl File {
             "plain_http" => self.plain_http.map(|plain| vec![plain.to_string()]),
             "tls_cert" => one(&self.tls_cert),
             "tls_key" => one(&self.tls_key),
-            "host" => self.host.clone(),
-            "origin" => self.origin.clone(),
+            "hosts" => self.hosts.clone(),
+            "origins" => self.origins.clone(),
             "listen" => self.listen.clone(),
             "public" => self.public.clone(),
             "peer" => self.peer.clone(),
@@ -183,11 +184,16 @@ fn variable(key: &str) -> String {
 }
 
 fn flag(key: &str) -> String {
-    if key == "mdns" { "--no-mdns".to_owned() } else { format!("--{}", key.replace('_', "-")) }
+    match key {
+        "mdns" => "--no-mdns".to_owned(),
+        "hosts" => "--host".to_owned(),
+        "origins" => "--origin".to_owned(),
+        _ => format!("--{}", key.replace('_', "-")),
+    }
 }
 
 fn is_list(key: &str) -> bool {
-    matches!(key, "listen" | "peer" | "public" | "host" | "origin")
+    matches!(key, "listen" | "public" | "peer" | "hosts" | "origins")
 }
 
 impl Settings {
@@ -227,11 +233,11 @@ impl Settings {
             http: read.one("http", |text| text.parse().ok())?,
             plain_http: read.one("plain_http", |text| text.parse().ok())?,
             tls: read.tls()?,
-            host: read.texts("host", is_host)?,
-            origin: read.texts("origin", is_origin)?,
-            public: read.list("public")?,
-            listen: read.list("listen")?,
-            peer: read.list("peer")?,
+            hosts: read.list("hosts", |text| is_plain_host(text).then(|| text.to_owned()))?,
+            origins: read.list("origins", |text| text.parse().ok())?,
+            listen: read.list("listen", |text| text.parse().ok())?,
+            public: read.list("public", |text| text.parse().ok())?,
+            peer: read.list("peer", |text| text.parse().ok())?,
             mdns: read.one("mdns", |text| text.parse().ok())?,
             sync_every: read.one("sync_every", |text| duration(text).ok())?,
             return_after: read.one("return_after", |text| duration(text).ok())?,
@@ -240,6 +246,27 @@ impl Settings {
                 .one("log", |text| tracing_subscriber::EnvFilter::try_new(text).is_ok().then(|| text.to_owned()))?,
             layered,
         })
+    }
+
+    /// Refuses what would send tokens over a network in the clear without having been asked to.
+    ///
+    /// # Errors
+    ///
+    /// `plain_http` for an address off loopback where HTTPS is not spoken and plain HTTP not asked for.
+    pub fn check_reach(&self, printer: Printer) -> Result<(), Failure> {
+        let Settings { http, plain_http, tls, .. } = self;
+        if *plain_http || tls.is_some() || http.ip().to_canonical().is_loopback() {
+            return Ok(());
+        }
+        let french = format!(
+            "{http} se joint depuis d'autres machines, et l'HTTP simple y ferait passer les jetons en clair. Rien n'a été démarré : donnez un certificat (--tls-cert et --tls-key), ou --plain-http si un proxy placé devant parle HTTPS."
+        );
+        let english = format!(
+            "{http} is reached from other machines, and plain HTTP would show the tokens to whoever listens between. Nothing was started: give a certificate (--tls-cert and --tls-key), or --plain-http if a proxy in front speaks HTTPS."
+        );
+        let mut failure = Failure::new("plain_http", printer.pick(&french, &english));
+        failure.facts.insert("http".to_owned(), json!(http.to_string()));
+        Err(failure)
     }
 
     /// Each value and where it is from, for `--print-config`.
@@ -281,25 +308,21 @@ impl Reader<'_> {
         read(value).ok_or_else(|| self.bad(key, value))
     }
 
-    fn list(&self, key: &str) -> Result<Vec<Multiaddr>, Failure> {
-        let values = self.layered.iter().filter(|layered| layered.key == key).flat_map(|layered| &layered.values);
-        values.map(|value| value.parse().map_err(|_| self.bad(key, value))).collect()
-    }
-
-    fn texts(&self, key: &str, is_one: fn(&str) -> bool) -> Result<Vec<String>, Failure> {
-        let values = self.layered.iter().filter(|layered| layered.key == key).flat_map(|layered| &layered.values);
-        values.map(|value| if is_one(value) { Ok(value.clone()) } else { Err(self.bad(key, value)) }).collect()
-    }
-
-    /// Certificate and key: one without the other is a mistake.
+    /// The two files, or neither.
     fn tls(&self) -> Result<Option<(PathBuf, PathBuf)>, Failure> {
-        let path = |key| self.one(key, |text| Some((!text.is_empty()).then(|| PathBuf::from(text))));
-        match (path("tls_cert")?, path("tls_key")?) {
-            (Some(certificate), Some(key)) => Ok(Some((certificate, key))),
-            (None, None) => Ok(None),
-            (Some(_), None) => Err(self.bad("tls_key", "")),
-            (None, Some(_)) => Err(self.bad("tls_cert", "")),
+        let path = |key| self.one(key, |text| Some(PathBuf::from(text)));
+        let (certificates, key) = (path("tls_cert")?, path("tls_key")?);
+        match (certificates.as_os_str().is_empty(), key.as_os_str().is_empty()) {
+            (true, true) => Ok(None),
+            (false, false) => Ok(Some((certificates, key))),
+            (true, false) => Err(self.bad("tls_cert", "")),
+            (false, true) => Err(self.bad("tls_key", "")),
         }
+    }
+
+    fn list<T>(&self, key: &str, read: impl Fn(&str) -> Option<T>) -> Result<Vec<T>, Failure> {
+        let values = self.layered.iter().filter(|layered| layered.key == key).flat_map(|layered| &layered.values);
+        values.map(|value| read(value).ok_or_else(|| self.bad(key, value))).collect()
     }
 
     fn bad(&self, key: &str, value: &str) -> Failure {
@@ -307,12 +330,13 @@ impl Reader<'_> {
         let from = origin.and_then(|layered| layered.origin.name()).unwrap_or(key);
         let expected = match key {
             "http" => "127.0.0.1:7070",
-            "listen" | "peer" => "/ip4/192.168.1.20/tcp/7071",
             "public" => "/ip4/203.0.113.7/tcp/7071",
-            "tls_cert" | "tls_key" => "tls_cert = /etc/ucash/cert.pem, tls_key = /etc/ucash/key.pem",
-            "host" => "relais.example.cd",
-            "origin" => "https://app.example.cd",
+            "listen" | "peer" => "/ip4/192.168.1.20/tcp/7071",
             "mdns" | "plain_http" => "true, false",
+            "tls_cert" => "/etc/ucash/fullchain.pem",
+            "tls_key" => "/etc/ucash/privkey.pem",
+            "hosts" => "relais.example.cd",
+            "origins" => "https://app.example.cd",
             "sync_every" | "return_after" => "30s, 15m, 24h",
             "log_format" => "human, json",
             _ => "warn,ucash=info",
@@ -328,15 +352,4 @@ impl Reader<'_> {
         failure.facts.insert("from".to_owned(), json!(from));
         failure
     }
-}
-
-/// A name or address, without port and path.
-fn is_host(text: &str) -> bool {
-    !text.is_empty() && text.chars().all(|letter| letter.is_ascii_alphanumeric() || "-._[]:".contains(letter))
-}
-
-/// `scheme://host[:port]`, as browsers write it (RFC 6454, 6.2).
-fn is_origin(text: &str) -> bool {
-    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-    rest.is_some_and(|rest| is_host(rest) && !rest.ends_with(':'))
 }

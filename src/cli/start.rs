@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::ValueEnum;
+use clap::{ValueEnum, ValueHint};
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -14,9 +14,10 @@ use super::founding::{ZONE_DEFAULT, device_name};
 use super::log::{LogFormat, begin};
 use super::moments::duration;
 use super::node::tell_rescue;
-use super::output::{Printer, print_line};
+use super::output::print_line;
 use super::settings::{Flags, Settings};
-use crate::http::{ApiSettings, ApiState, Tls, TlsError, router, serve, serve_over};
+use super::way::{Way, open_certificate};
+use crate::http::{ApiSettings, ApiState, router};
 use crate::model::ShopId;
 use crate::node::net::Multiaddr;
 use crate::node::{self, FoundOptions, Online, RunOptions};
@@ -27,19 +28,19 @@ pub(super) struct Start {
     /// Où servir l'API et la page (127.0.0.1:7070 par défaut) ; le port 0 en prend un libre.
     #[arg(long, value_name = "ADDR")]
     http: Option<SocketAddr>,
-    /// Servir HTTP sans TLS à d'autres machines (derrière un serveur mandataire qui chiffre).
+    /// Servir en HTTP simple aux autres machines aussi : pour un proxy placé devant, qui parle HTTPS.
     #[arg(long)]
     plain_http: bool,
-    /// La chaîne de certificats TLS, en PEM ; relue quand elle change.
-    #[arg(long, value_name = "PEM")]
+    /// Le certificat (PEM, celui du serveur d'abord) par lequel servir en HTTPS.
+    #[arg(long, value_name = "PEM", value_hint = ValueHint::FilePath)]
     tls_cert: Option<String>,
-    /// La clé de ce certificat, en PEM.
-    #[arg(long, value_name = "PEM")]
+    /// La clé de ce certificat (PEM, sans phrase secrète).
+    #[arg(long, value_name = "PEM", value_hint = ValueHint::FilePath)]
     tls_key: Option<String>,
-    /// Un nom par lequel ce nœud est joint (celui du certificat, ou du serveur mandataire).
+    /// Un nom par lequel ce nœud est joint (plusieurs fois s'il y en a plusieurs).
     #[arg(long, value_name = "NOM")]
     host: Vec<String>,
-    /// L'origine d'une page d'un autre site qui peut appeler l'API.
+    /// Une page d'un autre site qui peut demander avec un jeton, comme https://app.example.cd.
     #[arg(long, value_name = "URL")]
     origin: Vec<String>,
     /// Où les autres appareils joignent celui-ci ; remplace les adresses par défaut.
@@ -112,11 +113,8 @@ impl Start {
             settings.print(&context.data, printer);
             return Ok(ExitCode::SUCCESS);
         }
-        if !settings.http.ip().is_loopback() && settings.tls.is_none() && !settings.plain_http {
-            return Err(in_the_clear(&settings, printer));
-        }
-        let tls = settings.tls.as_ref().map(|(certificate, key)| Tls::open(certificate, key)).transpose();
-        let tls = tls.map_err(|error| of_tls(&error, printer))?;
+        settings.check_reach(printer)?;
+        let certificate = open_certificate(&settings, printer)?;
         begin(settings.log_format, &settings.log);
         let system = |error: std::io::Error| Failure::system(printer.language, "tokio", error);
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
@@ -126,10 +124,9 @@ impl Start {
             let mut terminated = signal(SignalKind::terminate()).map_err(system)?;
             let mut interrupted = signal(SignalKind::interrupt()).map_err(system)?;
             let founded = !node::holds_device(&context.data);
-            let (hosts, origins) = (settings.host, settings.origin);
             let options = RunOptions {
                 http: settings.http,
-                has_tls: tls.is_some(),
+                tls: certificate.is_some(),
                 listen: settings.listen,
                 public: settings.public,
                 peers: settings.peer,
@@ -149,7 +146,8 @@ impl Start {
             if let Some(original) = &online.copied_from {
                 context.tell_copied(original);
             }
-            run_until(context, online, (hosts, origins), tls, async {
+            let way = Way { certificate, hosts: settings.hosts, origins: settings.origins };
+            run_until(context, online, way, async {
                 tokio::select! {
                     _ = terminated.recv() => {}
                     _ = interrupted.recv() => {}
@@ -174,10 +172,10 @@ impl Start {
             ("plain_http", self.plain_http.then(|| vec!["true".to_owned()])),
             ("tls_cert", one(self.tls_cert.clone())),
             ("tls_key", one(self.tls_key.clone())),
-            ("host", (!self.host.is_empty()).then(|| self.host.clone())),
-            ("origin", (!self.origin.is_empty()).then(|| self.origin.clone())),
-            ("public", all(&self.public)),
+            ("hosts", (!self.host.is_empty()).then(|| self.host.clone())),
+            ("origins", (!self.origin.is_empty()).then(|| self.origin.clone())),
             ("listen", all(&self.listen)),
+            ("public", all(&self.public)),
             ("peer", all(&self.peer)),
             ("mdns", self.no_mdns.then(|| vec!["false".to_owned()])),
             ("sync_every", one(self.sync_every.clone())),
@@ -200,19 +198,13 @@ fn first_start() -> FoundOptions {
     }
 }
 
-async fn run_until(
-    context: &Context,
-    online: Online,
-    (hosts, origins): (Vec<String>, Vec<String>),
-    tls: Option<Tls>,
-    stop: impl Future<Output = ()>,
-) {
+async fn run_until(context: &Context, mut online: Online, way: Way, stop: impl Future<Output = ()> + Send) {
     let state = ApiState::new(ApiSettings {
         node: online.node.clone(),
         local_credential: online.credential.clone(),
         bound: Some(online.http),
-        hosts,
-        origins,
+        hosts: way.hosts.clone(),
+        origins: way.origins.clone(),
         clock: node::now,
         draw: node::draw,
         addresses: Arc::clone(&online.addresses),
@@ -220,62 +212,22 @@ async fn run_until(
     if let Err(error) = state.load_tokens().await {
         tracing::warn!(?error, "the tokens could not be read");
     }
-    announce(context, &online);
-    let (listener, local, rest) = online.into_parts();
-    let (told, stopped) = tokio::sync::watch::channel(false);
-    let ended = || {
-        let mut stopped = stopped.clone();
-        // An error means that who would say so is gone: that is the end too.
-        async move { drop(stopped.wait_for(|stopped| *stopped).await) }
-    };
-    let routes = router(state);
-    let for_others = serve_over(listener, tls, routes.clone(), ended());
-    let for_commands = async {
-        if let Some(local) = local {
-            serve(local, routes, ended()).await;
-        }
-    };
-    let stopping = async {
-        stop.await;
-        told.send_replace(true);
-    };
-    tokio::join!(for_others, for_commands, stopping);
+    announce(context, &online, way.certificate.is_some());
+    let for_commands = online.for_commands.take();
+    let (listener, rest) = online.into_parts();
+    way.serve((listener, for_commands), router(state), stop).await;
     context.printer.remark(context.printer.pick("Arrêt.", "Stopping."));
     rest.stop().await;
 }
 
-/// Whoever listens on the way would read tokens and amounts.
-fn in_the_clear(settings: &Settings, printer: Printer) -> Failure {
-    let http = settings.http;
-    let french = format!(
-        "{http} est joignable par d'autres machines, et HTTP sans TLS se lit en chemin : jetons, montants, noms. Rien n'a été démarré. Donnez un certificat (--tls-cert et --tls-key) ; ou, si un serveur mandataire chiffre devant ce nœud, ajoutez --plain-http."
-    );
-    let english = format!(
-        "{http} is within reach of other machines, and HTTP without TLS can be read on the way: tokens, amounts, names. Nothing was started. Give a certificate (--tls-cert and --tls-key); or, if a proxy in front of this node encrypts, add --plain-http."
-    );
-    let mut failure = Failure::new("plain_http", printer.pick(&french, &english));
-    failure.facts.insert("http".to_owned(), json!(http.to_string()));
-    failure
-}
-
-fn of_tls(error: &TlsError, printer: Printer) -> Failure {
-    let french = format!(
-        "Le certificat TLS ou sa clé ne peut pas servir ({error}). Rien n'a été démarré : donnez à --tls-cert la chaîne en PEM, le certificat de ce nœud d'abord, et à --tls-key sa clé."
-    );
-    let english = format!(
-        "The TLS certificate or its key is of no use ({error}). Nothing was started: give --tls-cert the chain in PEM, this node's certificate first, and --tls-key its key."
-    );
-    Failure::new("bad_tls", printer.pick(&french, &english))
-}
-
-fn announce(context: &Context, online: &Online) {
+fn announce(context: &Context, online: &Online, is_https: bool) {
     if context.printer.json {
         let ready = json!({
             "event": "ready", "http": online.http.to_string(), "listen": online.listen, "peer_id": online.peer_id,
         });
         return print_line(&ready.to_string());
     }
-    let scheme = if online.local_http.is_some() { "https" } else { "http" };
+    let scheme = if is_https { "https" } else { "http" };
     print_line(&format!("{} {scheme}://{}/", context.printer.pick("Page :", "Page:"), online.http));
     print_line(&format!("{} {}", context.printer.pick("À l'écoute :", "Listening:"), online.listen.join(" ")));
 }

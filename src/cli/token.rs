@@ -50,6 +50,18 @@ impl Token {
                     "expires": expires.map(|expires| format!("{}s", expires.as_secs().max(1))),
                 });
                 let token = client.post("/api/v1/tokens", &without_nulls(body))?;
+                if expires.is_none() {
+                    printer.remark(printer.pick(
+                        "Ce jeton n'a pas d'échéance : retirez-le (ucash token revoke) dès qu'il ne sert plus, ou refaites-le avec --expires 90d.",
+                        "This token has no end: revoke it (ucash token revoke) once it is no longer used, or make it anew with --expires 90d.",
+                    ));
+                }
+                if !read_only && shop.len() > 1 {
+                    printer.remark(printer.pick(
+                        "Ce jeton permet d'écrire dans plusieurs agences : un jeton par agence limite ce qu'un vol permet.",
+                        "This token may write in several shops: a token for each limits what a theft makes possible.",
+                    ));
+                }
                 printer.answer(&token, |token| {
                     let once = printer.pick("Il n'est montré qu'une fois : gardez-le.", "It is shown once: keep it.");
                     format!("{}\n{once}", text(token, "token"))
@@ -60,13 +72,29 @@ impl Token {
                 printer.answer(&tokens, |tokens| {
                     let row = |token: &Value| {
                         let shops = token.get("shops").map(Value::to_string).unwrap_or_default();
-                        vec![text(token, "id"), text(token, "name"), shops, minute(token, "expires_at")]
+                        let is = |name| token.get(name) == Some(&Value::Bool(true));
+                        let right = if is("read_only") {
+                            printer.pick("lire", "read")
+                        } else {
+                            printer.pick("lire et écrire", "read and write")
+                        };
+                        let expired = if is("expired") { printer.pick(" (expiré)", " (expired)") } else { "" };
+                        vec![
+                            text(token, "id"),
+                            text(token, "name"),
+                            shops,
+                            right.to_owned(),
+                            minute(token, "last_used_at"),
+                            minute(token, "expires_at") + expired,
+                        ]
                     };
                     let rows: Vec<Vec<String>> = items(tokens).iter().map(row).collect();
                     let head = [
                         "Id",
                         printer.pick("Nom", "Name"),
                         printer.pick("Agences", "Shops"),
+                        printer.pick("Droit", "May"),
+                        printer.pick("Dernier usage", "Last use"),
                         printer.pick("Échéance", "Expires"),
                     ];
                     table(&head, &rows, &[])

@@ -1,9 +1,9 @@
 //! The HTTP face: `/api/v1`, the existing app's paths, `/healthz`, `/readyz`, `/metrics`, and the page at `/`.
 //!
 //! ```text
-//! connection ── serve ──▶ watch ──▶ render ──▶ auth::guard ──▶ time limit ──▶ api::* ──▶ NodeHandle
-//!               limits    problems    Host, Origin,                 one file
-//!                         in words    identity, rule                a family, or existing::*
+//! connection ── serve ──▶ watch ──▶ render ──▶ cors ──▶ auth::guard ──▶ time limit ──▶ api::* ──▶ NodeHandle
+//!               limits    problems    other    Host, Origin,                 one file
+//!                         in words    pages    identity, rule                a family, or existing::*
 //! ```
 //!
 //! Nothing here decides about money: handlers read a request into a `Command` or `Query`, and write out the answer
@@ -14,6 +14,8 @@ mod answer;
 mod api;
 mod auth;
 mod body;
+mod cors;
+mod crowd;
 mod existing;
 pub mod export;
 mod fields;
@@ -32,59 +34,43 @@ mod tls;
 mod watch;
 mod when;
 
-pub use auth::{Access, Identity, TokenScope};
+pub use auth::{Access, Identity, NoOrigin, TokenScope, WebOrigin, is_plain_host};
+pub use crowd::{Crowd, Place};
 pub use existing::normalised as normalised_path;
 pub use messages::Language;
 pub use problem::{ApiError, Expected, Unfit};
 pub use routes::{Routes, Rule};
-pub use serve::{Times, serve, serve_over, serve_within};
+pub use serve::{Door, Times, serve, serve_within};
 pub use state::{ApiSettings, ApiState};
 pub use status::{of_refusal as status_of_refusal, retry_after_s};
-pub use tls::{Tls, TlsError};
-
-use std::time::Duration;
+pub use tls::{Reload, Tls, TlsError, keep_current};
 
 use axum::Router;
 use axum::extract::{Extension, Request, State};
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use axum::http::{HeaderName, HeaderValue, Method};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
 use tower::ServiceBuilder;
-use tower_http::cors::{AllowOrigin, CorsLayer};
 
 /// The header of answers that may show what is not durable yet; its value is `no`.
 const DURABLE: HeaderName = HeaderName::from_static("ucash-durable");
 
 use openapi::Described;
 
-/// What pages of configured origins may do here; of others a browser gets no leave, and the guard refuses them.
-fn cors(settings: &ApiSettings) -> CorsLayer {
-    let origins = settings.origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
-    CorsLayer::new()
-        .allow_origin(AllowOrigin::list(origins))
-        .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE, Method::OPTIONS])
-        .allow_headers([CONTENT_TYPE, AUTHORIZATION, HeaderName::from_static("idempotency-key")])
-        .max_age(CORS_KEPT)
-}
-
-/// How long a browser may go on with what it was told: as long as the shortest of them keeps it in any case.
-const CORS_KEPT: Duration = Duration::from_secs(600);
-
 /// Everything that this node serves over HTTP.
 pub fn router(state: ApiState) -> Router {
     let (router, rules, _) = routes(state.clone()).into_parts();
-    let cors = cors(state.settings());
     let router = router
         .layer(Extension(Described::new(rules)))
         .fallback(async || ApiError::NotFound)
-        .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
+        .method_not_allowed_fallback(async || ApiError::MethodNotAllowed);
+    let router = cors::add(router, &state)
         .layer(from_fn(problem::render))
         .layer(from_fn_with_state(state.clone(), mark_undurable))
         .layer(from_fn_with_state(state.clone(), watch::watch))
         .with_state(state);
     // Outside of the router: what is changed inside of it is changed after it chose a route.
-    Router::new().fallback_service(ServiceBuilder::new().map_request(existing::normalise).service(router)).layer(cors)
+    Router::new().fallback_service(ServiceBuilder::new().map_request(existing::normalise).service(router))
 }
 
 /// Says of an answer that what it shows may not be durable yet: the disk is slow to sync, or has failed.

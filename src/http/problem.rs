@@ -28,13 +28,13 @@ pub enum ApiError {
     MethodNotAllowed,
     /// No credential, or one that is not (or no longer) valid. Which, is not said.
     Unauthorized,
-    /// This token asks too often.
-    TooManyRequests {
-        /// After how many seconds this token may ask again.
-        retry_after_s: u64,
-    },
     /// Too many failures this minute.
     TooManyFailures {
+        /// When to try again.
+        retry_after_s: u64,
+    },
+    /// The token asks too fast.
+    TooManyRequests {
         /// When to try again.
         retry_after_s: u64,
     },
@@ -219,8 +219,8 @@ impl ApiError {
             ApiError::NotFound => "not_found",
             ApiError::MethodNotAllowed => "method_not_allowed",
             ApiError::Unauthorized => "unauthorized",
-            ApiError::TooManyRequests { .. } => "too_many_requests",
             ApiError::TooManyFailures { .. } => "too_many_failures",
+            ApiError::TooManyRequests { .. } => "too_many_requests",
             ApiError::TokenReadsOnly => "token_reads_only",
             ApiError::NotForTokens => "not_for_tokens",
             ApiError::ShopOutsideToken { .. } => "shop_outside_token",

@@ -3,10 +3,9 @@
 //! `axum::serve` is not used: it sets no timer, without which hyper's limit on the time for a request head has no
 //! effect. HTTP/2 is not spoken: on a LAN it gains nothing, and its streams would need bounds of their own.
 
-use std::collections::BTreeMap;
 use std::future::{Future, ready};
-use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -19,11 +18,11 @@ use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
-use tokio_rustls::TlsAcceptor;
 
 use super::auth::LocalAddress;
+use super::crowd::Crowd;
 use super::limits::{
-    BODY_READ_TIME, CONNECTIONS_A_HOST_MAX, CONNECTIONS_MAX, HEAD_BYTES_MAX, HEADER_READ_TIME, HEARTBEAT_TIME,
+    BODY_READ_TIME, CONNECTIONS_MAX, HANDSHAKE_TIME, HEAD_BYTES_MAX, HEADER_READ_TIME, HEARTBEAT_TIME,
     LONG_REQUEST_TIME, REQUEST_TIME, SHUTDOWN_TIME, WRITE_TIME,
 };
 use super::patience::Patient;
@@ -38,6 +37,8 @@ const FIRST_REQUEST: Duration = Duration::from_secs(1);
 /// How long a connection is waited for at each of its steps. The defaults are those of [`super::limits`].
 #[derive(Clone, Copy, Debug)]
 pub struct Times {
+    /// For agreeing on TLS.
+    pub handshake: Duration,
     /// For a request head, and for the next one of a connection that is kept open.
     pub head: Duration,
     /// For the next bytes of a body.
@@ -57,6 +58,7 @@ pub struct Times {
 impl Default for Times {
     fn default() -> Times {
         Times {
+            handshake: HANDSHAKE_TIME,
             head: HEADER_READ_TIME,
             body: BODY_READ_TIME,
             write: WRITE_TIME,
@@ -83,30 +85,25 @@ impl Stopping {
     }
 }
 
+/// What every connection to one address goes through.
+#[derive(Clone, Debug, Default)]
+pub struct Door {
+    /// How long each step may take.
+    pub times: Times,
+    /// HTTPS is spoken where this is there, else plain HTTP.
+    pub tls: Option<Arc<Tls>>,
+    /// Who is connected.
+    pub crowd: Crowd,
+}
+
 /// Serves the router until `shutdown` completes, then lets open requests end for a while.
 pub async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<Output = ()>) {
-    serve_over(listener, None, router, shutdown).await;
+    serve_within(listener, router, Door::default(), shutdown).await;
 }
 
-/// [`serve`], over TLS where there is a certificate.
-pub async fn serve_over(listener: TcpListener, tls: Option<Tls>, router: Router, shutdown: impl Future<Output = ()>) {
-    accept(listener, tls, router, Times::default(), shutdown).await;
-}
-
-/// [`serve`] with other times, for tests that would wait too long.
-pub async fn serve_within(listener: TcpListener, router: Router, times: Times, shutdown: impl Future<Output = ()>) {
-    accept(listener, None, router, times, shutdown).await;
-}
-
-async fn accept(
-    listener: TcpListener,
-    tls: Option<Tls>,
-    router: Router,
-    times: Times,
-    shutdown: impl Future<Output = ()>,
-) {
+/// [`serve`] through that door.
+pub async fn serve_within(listener: TcpListener, router: Router, door: Door, shutdown: impl Future<Output = ()>) {
     let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    let hosts = Arc::new(Hosts::default());
     let (stop, stopped) = watch::channel(false);
     tokio::pin!(shutdown);
     loop {
@@ -119,12 +116,11 @@ async fn accept(
             () = &mut shutdown => break,
             (permit, accepted) = accepted => match (permit, accepted) {
                 (Ok(permit), Ok((stream, peer))) => {
-                    // Closed at once: one host must not take every place.
-                    let Some(place) = hosts.place_of(peer.ip()) else { continue };
-                    let (router, stopped) = (router.clone(), stopped.clone());
-                    let acceptor = tls.as_ref().map(Tls::acceptor);
+                    // Whoever holds too many is hung up on: an answer would be work, and with TLS a lot of it.
+                    let Some(place) = door.crowd.admit(peer.ip()) else { continue };
+                    let connection = receive(stream, peer, router.clone(), door.clone(), stopped.clone());
                     tokio::spawn(async move {
-                        meet(stream, acceptor, peer, router, times, stopped).await;
+                        connection.await;
                         drop((permit, place));
                     });
                 }
@@ -135,66 +131,30 @@ async fn accept(
     drop(listener);
     drop(stopped);
     let _ = stop.send(true);
-    let _ = tokio::time::timeout(times.shutdown, stop.closed()).await;
+    let _ = tokio::time::timeout(door.times.shutdown, stop.closed()).await;
 }
 
-/// How many connections each host has. This machine's own programs, and a proxy on it, are not counted.
-#[derive(Debug, Default)]
-struct Hosts(Mutex<BTreeMap<IpAddr, usize>>);
-
-/// A place among the connections of a host, given back when it is dropped.
-struct HostPlace(Arc<Hosts>, IpAddr);
-
-impl Hosts {
-    fn place_of(self: &Arc<Self>, host: IpAddr) -> Option<HostPlace> {
-        let host = host.to_canonical();
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = counts.entry(host).or_default();
-        if *count >= CONNECTIONS_A_HOST_MAX && !host.is_loopback() {
-            return None;
-        }
-        *count += 1;
-        Some(HostPlace(Arc::clone(self), host))
-    }
-}
-
-impl Drop for HostPlace {
-    fn drop(&mut self) {
-        let mut counts = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = counts.get_mut(&self.1) {
-            *count -= 1;
-            if *count == 0 {
-                counts.remove(&self.1);
-            }
-        }
-    }
-}
-
-/// One connection from its first byte to its last: its TLS handshake if there is one, no longer than a request head.
-async fn meet(
-    stream: TcpStream,
-    acceptor: Option<TlsAcceptor>,
-    peer: SocketAddr,
-    router: Router,
-    times: Times,
-    stopped: watch::Receiver<bool>,
-) {
+/// One connection from its first byte to its last.
+async fn receive(stream: TcpStream, peer: SocketAddr, router: Router, door: Door, mut stopped: watch::Receiver<bool>) {
     let Ok(local) = stream.local_addr() else { return };
     let _ = stream.set_nodelay(true);
-    match acceptor {
-        None => converse(stream, (local, peer), router, times, stopped).await,
-        Some(acceptor) => {
-            if let Ok(Ok(stream)) = tokio::time::timeout(times.head, acceptor.accept(stream)).await {
-                converse(stream, (local, peer), router, times, stopped).await;
-            }
-        }
+    let Some(tls) = door.tls else {
+        return converse(stream, (peer, local), router, door.times, stopped).await;
+    };
+    let greeting = tokio::time::timeout(door.times.handshake, tls.acceptor().accept(stream));
+    let greeted = tokio::select! {
+        greeted = greeting => greeted,
+        _ = stopped.wait_for(|stopped| *stopped) => return,
+    };
+    if let Ok(Ok(stream)) = greeted {
+        converse(stream, (peer, local), router, door.times, stopped).await;
     }
 }
 
-/// The requests of one connection.
+/// Requests and answers, once the way is agreed on.
 async fn converse<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     stream: T,
-    (local, peer): (SocketAddr, SocketAddr),
+    (peer, local): (SocketAddr, SocketAddr),
     router: Router,
     times: Times,
     mut stopped: watch::Receiver<bool>,

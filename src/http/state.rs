@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono_tz::Tz;
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 
-use super::auth::{Failures, Identity, Rates, TokenRegister};
+use super::auth::{Failures, Identity, TokenRegister, WebOrigin};
 use super::limits::EVENT_STREAMS_MAX;
 use super::problem::ApiError;
 use crate::model::Timestamp;
@@ -27,8 +27,8 @@ pub struct ApiSettings {
     pub bound: Option<SocketAddr>,
     /// Further names by which this node is reached (a public name in front of a relay), without port.
     pub hosts: Vec<String>,
-    /// Origins of foreign pages that may call the API from a browser, as browsers write them.
-    pub origins: Vec<String>,
+    /// Pages of other sites that may ask with a token.
+    pub origins: Vec<WebOrigin>,
     /// The wall clock.
     pub clock: fn() -> Timestamp,
     /// Fills the bytes with randomness fit for secrets.
@@ -47,7 +47,6 @@ struct Shared {
     settings: ApiSettings,
     tokens: TokenRegister,
     failures: Failures,
-    rates: Rates,
     zone: OnceCell<Tz>,
     streams: Arc<Semaphore>,
 }
@@ -57,14 +56,7 @@ impl ApiState {
     pub fn new(settings: ApiSettings) -> ApiState {
         let tokens = TokenRegister::new(settings.node.clone());
         let streams = Arc::new(Semaphore::new(EVENT_STREAMS_MAX));
-        let shared = Shared {
-            settings,
-            tokens,
-            failures: Failures::default(),
-            rates: Rates::default(),
-            zone: OnceCell::new(),
-            streams,
-        };
+        let shared = Shared { settings, tokens, failures: Failures::default(), zone: OnceCell::new(), streams };
         ApiState { shared: Arc::new(shared) }
     }
 
@@ -91,10 +83,6 @@ impl ApiState {
 
     pub(super) fn failures(&self) -> &Failures {
         &self.shared.failures
-    }
-
-    pub(super) fn rates(&self) -> &Rates {
-        &self.shared.rates
     }
 
     /// A place among those who read events, if there is one.

@@ -1,120 +1,197 @@
-//! TLS for the HTTP face: certificate and key from files, read again when they change, so that renewing a certificate
-//! restarts nothing.
+//! HTTPS: the certificate and key of two PEM files, replaced while the node runs when the files change.
 //!
-//! A pair that is of no use never replaces one that is: it is said in the log once, and the old one goes on.
+//! A connection goes on with what it began with; each new one gets what was read last. A pair that does not fit is told
+//! once in the log, and the one before stays. It must never show, log or keep apart a byte of the key.
 
-use std::fmt;
-use std::fs::Metadata;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
 
 use thiserror::Error;
-use tokio::time::Instant;
+use tokio::signal::unix::Signal;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::pem::{Error as PemError, PemObject};
+use tokio_rustls::rustls::crypto::aws_lc_rs;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{Error as RustlsError, ServerConfig};
 
-use super::limits::TLS_LOOK;
+use super::limits::PEM_BYTES_MAX;
 
-/// Why a certificate and key are of no use.
+/// Why two files are no certificate and key to serve with. What stands in the key's file is never repeated.
 #[derive(Debug, Error)]
 pub enum TlsError {
-    /// A file that cannot be read, or is no PEM of its kind.
-    #[error("{path}: {reason}")]
-    File {
+    /// A file cannot be read.
+    #[error("{} cannot be read: {source}", path.display())]
+    Unreadable {
         /// Which.
-        path: String,
+        path: PathBuf,
         /// Why.
-        reason: String,
+        source: std::io::Error,
     },
-    /// They do not go together, or are not of a kind that is known.
-    #[error("{0}")]
-    Pair(#[from] RustlsError),
+    /// No certificate in the file.
+    #[error("no certificate in PEM in {}", path.display())]
+    NoCertificate {
+        /// Which.
+        path: PathBuf,
+    },
+    /// No private key in the file, or one under a passphrase.
+    #[error("no private key in PEM (without a passphrase) in {}", path.display())]
+    NoKey {
+        /// Which.
+        path: PathBuf,
+    },
+    /// The key is another certificate's.
+    #[error("the key in {} is not that of the certificate in {}", key.display(), certificates.display())]
+    OtherKey {
+        /// The certificates.
+        certificates: PathBuf,
+        /// The key.
+        key: PathBuf,
+    },
+    /// A certificate or key that is not understood.
+    #[error("the certificate or its key cannot be used: {0}")]
+    Unfit(RustlsError),
 }
 
-/// A certificate and its key, as the files held them last.
+/// What looking at the files again came to.
+#[derive(Debug)]
+pub enum Reload {
+    /// They are as they were.
+    Same,
+    /// They changed, and what they hold now is served from here on.
+    Replaced,
+    /// They changed to what cannot be served: what was before is served on.
+    Kept(TlsError),
+}
+
+/// The certificate and key that are served, and the files they are from.
 pub struct Tls {
-    certificate: PathBuf,
+    certificates: PathBuf,
     key: PathBuf,
-    held: Mutex<Held>,
+    config: RwLock<Arc<ServerConfig>>,
+    /// Hash of what the files held when they were last looked at, good or bad.
+    seen: Mutex<[u8; 32]>,
 }
 
-struct Held {
-    acceptor: TlsAcceptor,
-    files: Files,
-    looked_at: Instant,
-}
-
-/// What tells that a file was written anew.
-type Stamp = Option<(Option<SystemTime>, u64)>;
-type Files = [Stamp; 2];
-
-/// Without the key.
-impl fmt::Debug for Tls {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Tls").field("certificate", &self.certificate).finish_non_exhaustive()
+impl std::fmt::Debug for Tls {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Tls { certificates, key, .. } = self;
+        formatter.debug_struct("Tls").field("certificates", certificates).field("key", key).finish_non_exhaustive()
     }
+}
+
+/// What the two files held, or why they could not be read.
+struct Files {
+    certificates: Result<Vec<u8>, std::io::Error>,
+    key: Result<Vec<u8>, std::io::Error>,
+}
+
+impl Files {
+    fn read(certificates: &Path, key: &Path) -> Files {
+        Files { certificates: bytes_of(certificates), key: bytes_of(key) }
+    }
+
+    fn hash(&self) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new();
+        for file in [&self.certificates, &self.key] {
+            let hash = match file {
+                Ok(bytes) => blake3::hash(bytes),
+                Err(error) => blake3::hash(error.to_string().as_bytes()),
+            };
+            hasher.update(&[u8::from(file.is_ok())]).update(hash.as_bytes());
+        }
+        *hasher.finalize().as_bytes()
+    }
+}
+
+/// A file, up to a bound: a device file or a log given by mistake has no end.
+fn bytes_of(path: &Path) -> Result<Vec<u8>, std::io::Error> {
+    use std::io::Read;
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(PEM_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > PEM_BYTES_MAX { Err(ErrorKind::FileTooLarge.into()) } else { Ok(bytes) }
 }
 
 impl Tls {
-    /// Reads both files.
+    /// Reads certificates (the server's first) and key.
     ///
     /// # Errors
-    /// [`TlsError`]: a file that is not there or holds something else, or a key of another certificate.
-    pub fn open(certificate: &Path, key: &Path) -> Result<Tls, TlsError> {
-        let files = stamps(certificate, key);
-        let acceptor = read(certificate, key)?;
-        let held = Held { acceptor, files, looked_at: Instant::now() };
-        Ok(Tls { certificate: certificate.to_owned(), key: key.to_owned(), held: Mutex::new(held) })
+    ///
+    /// If they cannot be read or served.
+    pub fn open(certificates: &Path, key: &Path) -> Result<Tls, TlsError> {
+        let files = Files::read(certificates, key);
+        let seen = files.hash();
+        let config = config(files, certificates, key)?;
+        Ok(Tls {
+            certificates: certificates.to_owned(),
+            key: key.to_owned(),
+            config: RwLock::new(Arc::new(config)),
+            seen: Mutex::new(seen),
+        })
     }
 
-    /// What the next connection is met with.
-    pub(super) fn acceptor(&self) -> TlsAcceptor {
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        if held.looked_at.elapsed() >= TLS_LOOK {
-            held.looked_at = Instant::now();
-            let files = stamps(&self.certificate, &self.key);
-            if files != held.files {
-                held.files = files;
-                match read(&self.certificate, &self.key) {
-                    Ok(acceptor) => {
-                        tracing::info!(certificate = %self.certificate.display(), "the TLS certificate was read anew");
-                        held.acceptor = acceptor;
-                    }
-                    Err(error) => tracing::warn!(%error, "the new TLS certificate is of no use, the old one goes on"),
-                }
-            }
+    /// Looks at the files again. Something bad that was told once is [`Reload::Same`] until it changes.
+    pub fn reload(&self) -> Reload {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let files = Files::read(&self.certificates, &self.key);
+        let hash = files.hash();
+        if hash == *seen {
+            return Reload::Same;
         }
-        held.acceptor.clone()
+        *seen = hash;
+        match config(files, &self.certificates, &self.key) {
+            Ok(config) => {
+                *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
+                Reload::Replaced
+            }
+            Err(error) => Reload::Kept(error),
+        }
+    }
+
+    /// Greets one connection with what was read last.
+    pub(super) fn acceptor(&self) -> TlsAcceptor {
+        Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner)).into()
     }
 }
 
-fn stamps(certificate: &Path, key: &Path) -> Files {
-    let stamp = |metadata: Metadata| (metadata.modified().ok(), metadata.len());
-    [certificate, key].map(|path| std::fs::metadata(path).ok().map(stamp))
-}
-
-fn read(certificate: &Path, key: &Path) -> Result<TlsAcceptor, TlsError> {
-    let bad = |path: &Path, error: &PemError| TlsError::File {
-        path: path.display().to_string(),
-        reason: match error {
-            PemError::Io(error) => error.to_string(),
-            PemError::NoItemsFound => "no PEM of this kind in it".to_owned(),
-            other => format!("{other:?}"),
-        },
+/// The crypto is named, not taken from the process: libraries beside us may have set another.
+fn config(files: Files, certificates: &Path, key: &Path) -> Result<ServerConfig, TlsError> {
+    let unreadable = |path: &Path| {
+        let path = path.to_owned();
+        move |source| TlsError::Unreadable { path, source }
     };
-    let chain = CertificateDer::pem_file_iter(certificate).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    let chain = chain.map_err(|error| bad(certificate, &error))?;
-    if chain.is_empty() {
-        return Err(bad(certificate, &PemError::NoItemsFound));
-    }
-    let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| bad(key, &error))?;
-    let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
-    let builder = builder.with_safe_default_protocol_versions()?;
-    let mut config = builder.with_no_client_auth().with_single_cert(chain, secret)?;
+    let chain = files.certificates.map_err(unreadable(certificates))?;
+    let chain: Result<Vec<CertificateDer<'static>>, _> = CertificateDer::pem_slice_iter(&chain).collect();
+    let chain = chain.ok().filter(|chain| !chain.is_empty());
+    let chain = chain.ok_or_else(|| TlsError::NoCertificate { path: certificates.to_owned() })?;
+    let secret = files.key.map_err(unreadable(key))?;
+    let secret = PrivateKeyDer::from_pem_slice(&secret).map_err(|_| TlsError::NoKey { path: key.to_owned() })?;
+    let builder = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
+    let builder = builder.with_safe_default_protocol_versions().map_err(TlsError::Unfit)?;
+    let mut config = builder.with_no_client_auth().with_single_cert(chain, secret).map_err(|error| match error {
+        RustlsError::InconsistentKeys(_) => {
+            TlsError::OtherKey { certificates: certificates.to_owned(), key: key.to_owned() }
+        }
+        other => TlsError::Unfit(other),
+    })?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(TlsAcceptor::from(Arc::new(config)))
+    Ok(config)
+}
+
+/// Looks at the files every so often, and at once when the process is told to (SIGHUP). Never ends.
+pub async fn keep_current(tls: Arc<Tls>, every: Duration, mut told: Signal) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(every) => {}
+            // Nobody can tell any more: the time alone is left.
+            told = told.recv() => if told.is_none() { tokio::time::sleep(every).await },
+        }
+        let looked = Arc::clone(&tls);
+        match tokio::task::spawn_blocking(move || looked.reload()).await {
+            Ok(Reload::Replaced) => tracing::info!("the TLS certificate was replaced"),
+            Ok(Reload::Kept(error)) => tracing::warn!(%error, "the TLS certificate before is kept"),
+            Ok(Reload::Same) | Err(_) => {}
+        }
+    }
 }

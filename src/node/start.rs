@@ -107,7 +107,7 @@ pub struct RunOptions {
     /// Where the page and the API listen.
     pub http: SocketAddr,
     /// Whether that is served over TLS: commands of this directory then get a listener of their own, on loopback.
-    pub has_tls: bool,
+    pub tls: bool,
     /// Addresses under which it is reached from outside: told to others before its own.
     pub public: Vec<Multiaddr>,
     /// Where other devices reach this one; empty for the default, or any free port where that is taken.
@@ -152,8 +152,8 @@ pub struct Online {
     pub listener: TcpListener,
     /// The real address of that.
     pub http: SocketAddr,
-    /// Where commands of this directory reach the API without TLS.
-    pub local_http: Option<TcpListener>,
+    /// Where commands of this directory reach the API without TLS, if the other address speaks it.
+    pub for_commands: Option<TcpListener>,
     /// Where other devices reach it.
     pub listen: Vec<String>,
     /// Its libp2p peer id.
@@ -177,10 +177,9 @@ pub struct OnlineParts {
 }
 
 impl Online {
-    /// The socket to serve the page and the API on, that of this directory's commands if they have one, and what must be
-    /// stopped after that.
-    pub fn into_parts(self) -> (TcpListener, Option<TcpListener>, OnlineParts) {
-        (self.listener, self.local_http, self.parts)
+    /// The socket to serve the page and the API on, and what must be stopped after that.
+    pub fn into_parts(self) -> (TcpListener, OnlineParts) {
+        (self.listener, self.parts)
     }
 }
 
@@ -317,8 +316,8 @@ pub async fn run(path: &Path, options: RunOptions, found: Option<FoundOptions>) 
     };
     let listener = listener.map_err(|source| NodeError::Http { address: options.http, source })?;
     let http = listener.local_addr().map_err(|source| NodeError::Http { address: options.http, source })?;
-    let local_http = if options.has_tls { Some(local_listener().await?) } else { None };
-    let for_commands = match &local_http {
+    let own_door = if options.tls { Some(local_listener().await?) } else { None };
+    let asked_at = match &own_door {
         Some(local) => local.local_addr().map_err(|source| NodeError::Http { address: LOCAL_HTTP, source })?,
         None => http,
     };
@@ -350,11 +349,7 @@ pub async fn run(path: &Path, options: RunOptions, found: Option<FoundOptions>) 
     let listen: Vec<String> = net.listening().await?.iter().map(ToString::to_string).collect();
 
     let (credential, copied_from) = (home.credential()?, home.copied_from());
-    home.announce(&Running {
-        http: for_commands.to_string(),
-        credential: credential.clone(),
-        pid: std::process::id(),
-    })?;
+    home.announce(&Running { http: asked_at.to_string(), credential: credential.clone(), pid: std::process::id() })?;
     let (requests, asked) = mpsc::channel(REQUESTS_MAX);
     let (looks, looked) = mpsc::channel(REQUESTS_MAX);
     let (stop, stopped) = oneshot::channel();
@@ -372,7 +367,7 @@ pub async fn run(path: &Path, options: RunOptions, found: Option<FoundOptions>) 
         addresses: Arc::new(move || reachable().iter().map(ToString::to_string).collect()),
         listener,
         http,
-        local_http,
+        for_commands: own_door,
         listen,
         rescue,
         peer_id: net.peer_id.clone(),

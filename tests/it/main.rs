@@ -42,6 +42,7 @@ mod golden;
 mod heads_file;
 #[cfg(feature = "node")]
 mod http;
+mod https;
 #[cfg(feature = "node")]
 mod import_cli;
 #[cfg(feature = "node")]
@@ -118,7 +119,6 @@ mod strangers;
 #[cfg(feature = "node")]
 mod tidy;
 #[cfg(feature = "node")]
-mod tls;
 #[cfg(feature = "node")]
 mod tokens;
 mod told_conflicts;

@@ -119,3 +119,11 @@ fn who_reads_its_own_shop_learns_nothing_else_from_a_relay() {
         assert!(!logs.contains("GOMA"), "{logs}");
     }
 }
+
+#[test]
+fn a_relay_founds_nothing() {
+    let shop = Shop::empty("relais");
+    let ran = shop.run(&["relay", "--no-mdns"]);
+    assert_eq!((ran.code, &ran.error()["code"]), (Some(1), &json!("no_device")), "{ran:?}");
+    assert!(!shop.directory().join("identity").exists());
+}

@@ -113,3 +113,57 @@ fn nothing_that_lets_anyone_in_is_logged() {
     assert_eq!(answered["span"]["route"], "/api/v1/credits");
     assert!(human.contains("TRACE") || human.contains("DEBUG"), "all was to be logged: {human}");
 }
+
+/// Every file below a directory, and what it holds.
+fn files_below(directory: &std::path::Path, found: &mut Vec<(std::path::PathBuf, Vec<u8>)>) {
+    for entry in fs::read_dir(directory).expect("a directory") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            files_below(&path, found);
+        } else {
+            let bytes = fs::read(&path).expect("read");
+            found.push((path, bytes));
+        }
+    }
+}
+
+#[test]
+fn of_a_token_nothing_but_a_hash_is_kept_or_logged() {
+    let mut shop = Shop::found("siege", "Traces", 1);
+    shop.start_in(&["--log-format", "json"], &everything());
+    let made = shop.ok(&["token", "create", "--name", "caisse", "--shop", "1", "--expires", "90d"]);
+    let token = made["token"].as_str().expect("a token").to_owned();
+    let secret = token.rsplit('_').next().expect("its last part");
+    let bearer = format!("Bearer {token}");
+    let use_it = |shop: &Shop, path: &str| {
+        let answer = shop.face().request("GET", path, &[("Authorization", &bearer)], None);
+        answer.expect("an answer").status
+    };
+    assert_eq!(use_it(&shop, "/api/v1/credits"), 200);
+    // A token in a URL is no credential, and is not written down for having stood there.
+    let in_url = shop.face().request("GET", &format!("/api/v1/credits?access_token={token}"), &[], None);
+    assert_eq!(in_url.expect("an answer").status, 422);
+    let id = made["id"].as_str().expect("an id");
+    assert!(shop.ok(&["token", "list"])["items"][0]["last_used_at"].is_string());
+    assert!(shop.stop().success());
+    shop.start_in(&["--log-format", "json"], &everything());
+    assert_eq!(use_it(&shop, "/api/v1/credits"), 200);
+    shop.ok(&["token", "revoke", id]);
+    assert_eq!(use_it(&shop, "/api/v1/credits"), 401);
+    let ready = shop.ready().to_string();
+    assert!(shop.stop().success());
+
+    let bytes = data_encoding::BASE32_NOPAD.decode(secret.to_ascii_uppercase().as_bytes()).expect("base32");
+    let forms = [secret.as_bytes().to_vec(), bytes.clone(), data_encoding::HEXLOWER.encode(&bytes).into_bytes()];
+    let mut files = Vec::new();
+    files_below(shop.directory(), &mut files);
+    files.push(("the log".into(), shop.log().into_bytes()));
+    files.push(("the ready line".into(), ready.into_bytes()));
+    let holds = |bytes: &[u8], sought: &[u8]| bytes.windows(sought.len()).any(|window| window == sought);
+    for (path, bytes) in &files {
+        assert!(!forms.iter().any(|form| holds(bytes, form)), "the token's secret stands in {}", path.display());
+    }
+    // What is kept is seen by this very search.
+    let hash = blake3::Hasher::new_derive_key("ucash/v1/token-secret").update(secret.as_bytes()).finalize().to_hex();
+    assert!(files.iter().any(|(_, bytes)| holds(bytes, hash.as_bytes())), "the hash is kept");
+}

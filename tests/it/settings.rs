@@ -55,7 +55,7 @@ type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str, &'a str);
 
 #[test]
 fn a_setting_that_is_none_is_named_and_nothing_is_started() {
-    let table: [Case<'_>; 7] = [
+    let table: [Case<'_>; 14] = [
         ("mdns = true\nhttpp = \"x\"\n", &[], "line", "2"),
         ("mdns = \"non\"\n", &[], "line", "1"),
         ("http = ", &[], "line", "1"),
@@ -63,6 +63,13 @@ fn a_setting_that_is_none_is_named_and_nothing_is_started() {
         ("", &[("UCASH_SYNC_EVERY", "bientôt")], "key", "sync_every"),
         ("", &[("UCASH_LISTEN", "tcp:7071")], "key", "listen"),
         ("log = \"=,=\"\n", &[], "key", "log"),
+        ("origins = [\"*\"]\n", &[], "key", "origins"),
+        ("", &[("UCASH_ORIGINS", "https://a.example, https://b.example/page")], "key", "origins"),
+        ("origins = [\"null\"]\n", &[], "key", "origins"),
+        ("hosts = [\"relais.example:443\"]\n", &[], "key", "hosts"),
+        ("plain_http = \"oui\"\n", &[], "line", "1"),
+        ("tls_cert = \"cert.pem\"\n", &[], "key", "tls_key"),
+        ("", &[("UCASH_TLS_KEY", "key.pem")], "key", "tls_cert"),
     ];
     for (file, environment, fact, value) in table {
         let shop = Shop::empty("réglages");
@@ -77,4 +84,39 @@ fn a_setting_that_is_none_is_named_and_nothing_is_started() {
     // On the command line it is a misuse.
     let shop = Shop::empty("réglages");
     assert_eq!(shop.run(&["start", "--sync-every", "bientôt"]).code, Some(2));
+}
+
+#[test]
+fn names_and_pages_are_told_in_every_layer() {
+    let shop = Shop::empty("réglages");
+    write(&shop, "origins = [\"https://a.example\"]\nhosts = [\"a.example\"]\nplain_http = true\n");
+    let file = printed(&shop, &[], &[]);
+    assert_eq!(file["origins"], json!({ "value": ["https://a.example"], "origin": "file", "name": "ucash.toml" }));
+    assert_eq!(file["plain_http"]["value"], "true");
+    let set = printed(&shop, &[], &[("UCASH_ORIGINS", "https://b.example,http://localhost:3000")]);
+    assert_eq!(set["origins"]["value"], json!(["https://b.example", "http://localhost:3000"]));
+    let flags = ["--origin", "https://c.example", "--origin", "https://d.example", "--host", "c.example"];
+    let given = printed(&shop, &flags, &[("UCASH_HOSTS", "b.example")]);
+    assert_eq!(given["origins"]["name"], "--origin");
+    assert_eq!(given["origins"]["value"], json!(["https://c.example", "https://d.example"]));
+    assert_eq!(given["hosts"], json!({ "value": ["c.example"], "origin": "flag", "name": "--host" }));
+}
+
+#[test]
+fn plain_http_off_loopback_is_asked_for_by_name() {
+    for http in ["0.0.0.0:0", "[::]:0", "192.0.2.1:7070", "[::ffff:192.0.2.1]:7070"] {
+        let shop = Shop::empty("réglages");
+        let ran = shop.run(&["start", "--http", http]);
+        assert_eq!((ran.code, &ran.error()["code"]), (Some(1), &json!("plain_http")), "{http}: {ran:?}");
+        let said = ran.error()["message"].as_str().expect("a sentence").to_owned();
+        assert!(["--tls-cert", "--plain-http"].iter().all(|flag| said.contains(flag)), "{said}");
+        assert!(!shop.directory().exists(), "nothing is made");
+    }
+    let mut shop = Shop::empty("réglages");
+    shop.start_at("0.0.0.0:0", crate::process::ANY_LISTEN, &["--plain-http"]);
+    assert!(shop.http().starts_with("0.0.0.0:"), "{}", shop.http());
+    assert_eq!(shop.status()["shop_id"], 1);
+    // Addresses of this machine alone need no leave.
+    let mut near = Shop::empty("réglages");
+    near.start_at("[::ffff:127.0.0.1]:0", crate::process::ANY_LISTEN, &[]);
 }

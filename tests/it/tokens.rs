@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::process::{Answer, Shop};
+use crate::process::{Answer, Shop, eventually, same, ucash};
 
 const OURS: &str = "+243970000001";
 const THEIRS: &str = "+243970000002";
@@ -92,4 +92,29 @@ fn tokens_open_what_they_say_until_they_are_revoked() {
     shop.start(&[]);
     assert_eq!(get(&shop, &writer, "/api/v1/credits").status, 401);
     assert_eq!(get(&shop, &reader, "/api/v1/credits").status, 200);
+}
+
+#[test]
+fn people_see_what_a_token_may_until_when_and_when_it_was_used() {
+    let mut shop = company();
+    let data = shop.directory().to_str().expect("a path in Unicode").to_owned();
+    let told = |words: &[&str]| ucash(&[&["--data", &data, "--lang", "fr", "token"], words].concat());
+    let endless = told(&["create", "--name", "sans fin", "--shop", "1", "--shop", "2"]);
+    assert!(
+        endless.stderr.contains("n'a pas d'échéance") && endless.stderr.contains("plusieurs agences"),
+        "{endless:?}"
+    );
+    let careful = told(&["create", "--name", "prudent", "--shop", "1", "--read-only", "--expires", "90d"]);
+    assert_eq!((careful.code, careful.stderr.as_str()), (Some(0), ""), "nothing to warn of");
+    let (_, brief) = create(&shop, &["--name", "bref", "--shop", "1", "--read-only", "--expires", "1s"]);
+    shop.start(&[]);
+    eventually("its end", || same(get(&shop, &brief, "/api/v1/credits").status, 401));
+    let prudent = careful.stdout.lines().next().expect("a token").to_owned();
+    assert_eq!(get(&shop, &prudent, "/api/v1/credits").status, 200);
+    let list = told(&["list"]).stdout;
+    let line = |name: &str| list.lines().find(|line| line.contains(name)).unwrap_or_default().to_owned();
+    assert!(list.starts_with("Id") && list.contains("Dernier usage") && list.contains("Droit"), "{list}");
+    assert!(line("sans fin").contains("lire et écrire") && line("sans fin").ends_with('-'), "{list}");
+    assert!(line("bref").contains("(expiré)") && !line("prudent").contains("(expiré)"), "{list}");
+    assert_eq!(line("prudent").matches(" 20").count(), 2, "its last use and its end: {list}");
 }

@@ -71,6 +71,8 @@ struct ListedToken {
     read_only: bool,
     created_at: String,
     expires_at: Option<String>,
+    /// Whether that has passed: it admits nobody any more.
+    expired: bool,
     last_used_at: Option<String>,
 }
 
@@ -138,12 +140,14 @@ async fn require_known(state: &ApiState, shops: &BTreeSet<ShopId>) -> Result<(),
 async fn list(State(state): State<ApiState>, parameters: Parameters) -> Result<Response, ApiError> {
     parameters.finish()?;
     let tokens = state.tokens().list().await?;
+    let now = state.now();
     let items = tokens.into_iter().map(|(id, record, used_at)| ListedToken {
         id,
         name: record.name,
         shops: record.shops,
         read_only: record.read_only,
         created_at: record.created_at.to_rfc3339(),
+        expired: record.expires_at.is_some_and(|end| end <= now),
         expires_at: record.expires_at.map(|time| time.to_rfc3339()),
         last_used_at: used_at.map(|time| time.to_rfc3339()),
     });

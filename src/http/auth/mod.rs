@@ -2,7 +2,7 @@
 //!
 //! | who | how they are known | may |
 //! | --- | --- | --- |
-//! | owner | a loopback peer whose request nobody forwarded, or the local credential | everything |
+//! | owner | a loopback peer whose request nobody forwarded and no page of elsewhere made, or the local credential | everything |
 //! | token | `Authorization: Bearer ucash_<id>_<secret>` | read, and write unless read-only, within its shops |
 //!
 //! A credential that is presented is judged, on loopback too: a revoked token must not work because of where it
@@ -10,13 +10,13 @@
 
 mod failures;
 mod origin;
-mod rates;
+mod pace;
 mod register;
 mod token;
 
 pub(super) use failures::Failures;
-pub(super) use origin::LocalAddress;
-pub(super) use rates::Rates;
+pub(super) use origin::{LocalAddress, check as check_origin, is_configured};
+pub use origin::{NoOrigin, WebOrigin, is_plain_host};
 pub(super) use register::{NewToken, TokenRegister, bytes_of_key, drawn_bytes};
 pub(super) use token::TokenRecord;
 
@@ -26,11 +26,12 @@ use std::net::SocketAddr;
 use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
-use axum::http::{Extensions, HeaderMap};
+use axum::http::{Extensions, HeaderMap, Version};
 use axum::middleware::Next;
 use axum::response::Response;
 use subtle::ConstantTimeEq;
 
+use self::origin::From;
 use super::limits::CREDENTIAL_CHARS_MAX;
 use super::problem::ApiError;
 use super::state::{ApiSettings, ApiState};
@@ -162,23 +163,25 @@ pub(super) async fn guard(
     if access == Access::Public {
         return Ok(next.run(request).await);
     }
-    origin::check(state.settings(), request.uri(), request.headers(), request.extensions())?;
-    let identity = identify(&state, request.headers(), request.extensions()).await?;
-    if let Identity::Token(scope) = &identity
-        && let Some(retry_after_s) = state.rates().take(&scope.id, state.now())
-    {
-        return Err(ApiError::TooManyRequests { retry_after_s });
-    }
+    let from = origin::check(state.settings(), request.uri(), request.headers(), request.extensions())?;
+    let may_be_near = from == From::Here && request.version() != Version::HTTP_10;
+    let identity = identify(&state, request.headers(), request.extensions(), may_be_near).await?;
     access.admits(&identity)?;
     request.extensions_mut().insert(identity);
     Ok(next.run(request).await)
 }
 
-/// Finds out who asks.
-async fn identify(state: &ApiState, headers: &HeaderMap, extensions: &Extensions) -> Result<Identity, ApiError> {
+/// Finds out who asks. HTTP/1.0 is what a proxy speaks that was set up without a thought, and that says nothing of whom
+/// it asks for: who speaks it is not taken for the owner.
+async fn identify(
+    state: &ApiState,
+    headers: &HeaderMap,
+    extensions: &Extensions,
+    may_be_near: bool,
+) -> Result<Identity, ApiError> {
     let mut credentials = headers.get_all(AUTHORIZATION).iter();
     let presented = credentials.next();
-    if presented.is_none() && is_local(state.settings(), headers, extensions) {
+    if presented.is_none() && may_be_near && is_local(state.settings(), headers, extensions) {
         return Ok(Identity::Owner);
     }
     let bearer = presented.and_then(|value| value.to_str().ok()).and_then(bearer_of);

@@ -2,12 +2,14 @@
 //!
 //! Names of this node are `localhost`, loopback addresses, the address that the connection came to, the address it
 //! is bound to, and names that its settings give. An `Origin` must be the page of the very `Host` that is asked, or one
-//! that the settings name.
+//! that the settings name; a page of the latter is a stranger that brings a token, never the owner.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
 
 use axum::http::header::{HOST, ORIGIN};
-use axum::http::{Extensions, HeaderMap, Uri};
+use axum::http::{Extensions, HeaderMap, HeaderValue, Uri};
 
 use crate::http::problem::ApiError;
 use crate::http::state::ApiSettings;
@@ -16,13 +18,75 @@ use crate::http::state::ApiSettings;
 #[derive(Clone, Copy, Debug)]
 pub(in crate::http) struct LocalAddress(pub(in crate::http) SocketAddr);
 
+/// A page's origin as browsers send it: `https://app.example`, `http://localhost:3000`. Never `null`, never a pattern.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebOrigin {
+    is_https: bool,
+    /// In lower case.
+    host: String,
+    port: u16,
+}
+
+/// That text is no origin: it needs a scheme and a name, and perhaps a port, and nothing after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoOrigin;
+
+impl FromStr for WebOrigin {
+    type Err = NoOrigin;
+
+    fn from_str(text: &str) -> Result<WebOrigin, NoOrigin> {
+        let (is_https, rest) = match (text.strip_prefix("http://"), text.strip_prefix("https://")) {
+            (Some(rest), _) => (false, rest),
+            (None, Some(rest)) => (true, rest),
+            (None, None) => return Err(NoOrigin),
+        };
+        let (host, port) = split(rest).filter(|(host, _)| is_plain_host(host)).ok_or(NoOrigin)?;
+        let port = port.unwrap_or(if is_https { 443 } else { 80 });
+        Ok(WebOrigin { is_https, host: host.to_ascii_lowercase(), port })
+    }
+}
+
+impl fmt::Display for WebOrigin {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.is_https { "https" } else { "http" };
+        write!(formatter, "{scheme}://{}:{}", self.host, self.port)
+    }
+}
+
+/// Whether that is a name or an address as it stands before a port.
+pub fn is_plain_host(host: &str) -> bool {
+    match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => {
+            !host.is_empty()
+                && !host.starts_with(['.', '-'])
+                && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
+        }
+    }
+}
+
+/// Whether the settings name that page.
+pub(in crate::http) fn is_configured(settings: &ApiSettings, origin: &HeaderValue) -> bool {
+    let asked = origin.to_str().ok().and_then(|text| text.parse::<WebOrigin>().ok());
+    asked.is_some_and(|asked| settings.origins.contains(&asked))
+}
+
+/// From where a request was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::http) enum From {
+    /// This node's page, or no page.
+    Here,
+    /// A page that the settings name, or through a name that only who is further away uses.
+    Elsewhere,
+}
+
 /// Refuses requests that were not meant for this node, or were made by a foreign page.
-pub(super) fn check(
+pub(in crate::http) fn check(
     settings: &ApiSettings,
     uri: &Uri,
     headers: &HeaderMap,
     extensions: &Extensions,
-) -> Result<(), ApiError> {
+) -> Result<From, ApiError> {
     let mut hosts = headers.get_all(HOST).iter();
     let host = hosts.next().map(|value| value.to_str().unwrap_or(""));
     if hosts.next().is_some() {
@@ -33,7 +97,7 @@ pub(super) fn check(
     let Some(authority) = authority else {
         // Calls within the process name no host; over a socket, HTTP/1.1 demands one.
         return if settings.bound.is_none() && headers.get(ORIGIN).is_none() {
-            Ok(())
+            Ok(From::Here)
         } else {
             Err(ApiError::ForeignHost)
         };
@@ -42,20 +106,28 @@ pub(super) fn check(
     if !is_own(settings, arrived_at, authority) {
         return Err(ApiError::ForeignHost);
     }
+    // A public name stands for a proxy in front: a request to it that comes from this machine is the proxy's.
+    let is_public = split(authority).is_some_and(|(name, _)| is_named(settings, name));
+    let mut from = if is_public { From::Elsewhere } else { From::Here };
     for origin in headers.get_all(ORIGIN) {
-        let is_known = |origin: &str| {
-            is_same_page(origin, authority) || settings.origins.iter().any(|known| known.eq_ignore_ascii_case(origin))
-        };
-        if !origin.to_str().is_ok_and(is_known) {
+        if origin.to_str().is_ok_and(|origin| is_same_page(origin, authority)) {
+            continue;
+        }
+        if !is_configured(settings, origin) {
             return Err(ApiError::ForeignOrigin);
         }
+        from = From::Elsewhere;
     }
-    Ok(())
+    Ok(from)
+}
+
+fn is_named(settings: &ApiSettings, name: &str) -> bool {
+    settings.hosts.iter().any(|host| host.eq_ignore_ascii_case(name))
 }
 
 fn is_own(settings: &ApiSettings, arrived_at: Option<IpAddr>, authority: &str) -> bool {
     let Some((name, _)) = split(authority) else { return false };
-    if name.eq_ignore_ascii_case("localhost") || settings.hosts.iter().any(|host| host.eq_ignore_ascii_case(name)) {
+    if name.eq_ignore_ascii_case("localhost") || is_named(settings, name) {
         return true;
     }
     let Ok(address) = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>() else { return false };

@@ -10,6 +10,7 @@ use std::sync::{PoisonError, RwLock};
 
 use tokio::sync::OnceCell;
 
+use super::pace::Pace;
 use super::token::{self, DRAWN_BYTES};
 use super::{TokenRecord, TokenScope};
 use crate::http::limits::{LAST_USE_WRITTEN_EVERY_MS, TOKENS_MAX};
@@ -46,6 +47,7 @@ struct Held {
     record: TokenRecord,
     used_at: Option<Timestamp>,
     use_written_at: Option<Timestamp>,
+    pace: Pace,
 }
 
 impl TokenRegister {
@@ -65,7 +67,7 @@ impl TokenRegister {
                 let records: BTreeMap<String, TokenRecord> = self.read(RECORD).await?;
                 let held = records.into_iter().map(|(id, record)| {
                     let used_at = uses.get(&id).copied();
-                    (id, Held { record, used_at, use_written_at: used_at })
+                    (id, Held { record, used_at, use_written_at: used_at, pace: Pace::UNUSED })
                 });
                 let held: BTreeMap<String, Held> = held.collect();
                 self.node.metrics().tokens(in_use(&held));
@@ -94,6 +96,10 @@ impl TokenRegister {
     }
 
     /// Whose token that is, if it is one and holds.
+    ///
+    /// # Errors
+    ///
+    /// `too_many_requests` for one that holds and asks too fast.
     pub(super) async fn identify(&self, text: &str, now: Timestamp) -> Result<Option<TokenScope>, ApiError> {
         let Some((id, secret)) = token::split(text) else { return Ok(None) };
         let tokens = self.tokens().await?;
@@ -106,6 +112,8 @@ impl TokenRegister {
             if !held.record.has_secret(secret) || !held.record.holds(now) {
                 return Ok(None);
             }
+            // Only after the secret: whoever knows the id alone must not use up what the bearer may ask.
+            held.pace.take(now).map_err(|retry_after_s| ApiError::TooManyRequests { retry_after_s })?;
             held.used_at = Some(now);
             let is_due = held.use_written_at.is_none_or(|at| now.0.saturating_sub(at.0) >= LAST_USE_WRITTEN_EVERY_MS);
             if is_due {
@@ -157,7 +165,7 @@ impl TokenRegister {
             }
         }
         self.write(format!("{RECORD}{id}"), &record).await?;
-        let held = Held { record: record.clone(), used_at: None, use_written_at: None };
+        let held = Held { record: record.clone(), used_at: None, use_written_at: None, pace: Pace::UNUSED };
         let mut tokens = tokens.write().unwrap_or_else(PoisonError::into_inner);
         tokens.insert(id.clone(), held);
         self.node.metrics().tokens(in_use(&tokens));

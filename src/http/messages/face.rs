@@ -14,12 +14,13 @@ pub(super) fn french(error: &ApiError) -> String {
         ApiError::Unauthorized => "Il faut un jeton valide : celui-ci manque, est faux, a expiré ou a été révoqué. \
              Demandez-en un à qui tient ce nœud."
             .to_owned(),
-        ApiError::TooManyRequests { retry_after_s } => format!(
-            "Ce jeton demande trop souvent. Rien n'a été fait ; redemandez dans {retry_after_s} s, et moins vite."
-        ),
         ApiError::TooManyFailures { retry_after_s } => format!(
             "Trop d'identifications ont échoué cette minute. Attendez {retry_after_s} secondes, puis recommencez avec un \
              jeton valide."
+        ),
+        ApiError::TooManyRequests { retry_after_s } => format!(
+            "Ce jeton demande trop vite : rien n'a été fait. Attendez {retry_after_s} secondes, puis recommencez plus \
+             lentement."
         ),
         ApiError::TokenReadsOnly => {
             "Ce jeton ne permet que de lire : rien n'a été fait. Demandez un jeton qui permet d'écrire.".to_owned()
@@ -90,11 +91,11 @@ pub(super) fn english(error: &ApiError) -> String {
              runs this node for one."
                 .to_owned()
         }
-        ApiError::TooManyRequests { retry_after_s } => {
-            format!("This token asks too often. Nothing was done; ask again in {retry_after_s} s, and more slowly.")
-        }
         ApiError::TooManyFailures { retry_after_s } => format!(
             "Too many authentications failed this minute. Wait {retry_after_s} seconds, then try again with a valid token."
+        ),
+        ApiError::TooManyRequests { retry_after_s } => format!(
+            "This token asks too fast: nothing was done. Wait {retry_after_s} seconds, then try again more slowly."
         ),
         ApiError::TokenReadsOnly => {
             "This token may only read: nothing was done. Ask for a token that may write.".to_owned()

@@ -1,11 +1,14 @@
 //! Who may do what, for every route that the router has.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, Ordering};
 
-use axum::http::Method;
+use axum::http::{HeaderValue, Method};
 use serde_json::{Value, json};
+use ucash::http::limits::TOKEN_REQUESTS_A_MINUTE_MAX;
 use ucash::http::openapi::document;
 use ucash::http::{Access, Rule, rules};
+use ucash::model::Timestamp;
 
 use super::fake::{Ask, LOCAL_CREDENTIAL, Node, SIM_1, SIM_2, conflict, credit_id, later, movement_id, now};
 
@@ -189,6 +192,13 @@ async fn tokens_outlive_a_restart_and_show_no_secret() {
     let listed = again.ask(Ask::get("/api/v1/tokens")).await;
     let item = &listed.body["items"][0];
     assert_eq!((item["id"].as_str(), item["read_only"].as_bool()), (Some(id.as_str()), Some(true)));
+    assert_eq!(item["expired"], false);
+    let (_, short) = node.token(&[1], true, Some("1d")).await;
+    let aged = node.restarted(later);
+    let listed_later = aged.ask(Ask::get("/api/v1/tokens")).await;
+    let expired: Vec<&Value> =
+        listed_later.body["items"].as_array().expect("items").iter().map(|one| &one["expired"]).collect();
+    assert_eq!(expired.iter().filter(|expired| **expired == &json!(true)).count(), 1, "{listed_later:?}, {short}");
     assert!(item["last_used_at"].is_string() && !listed.body.to_string().contains(secret));
     let unknown = again.ask(Ask::new(Method::DELETE, "/api/v1/tokens/nobody")).await;
     assert_eq!(unknown.code(), (404, "unknown_token"));
@@ -240,7 +250,8 @@ async fn names_of_this_node() {
         ("LOCALHOST:1", 200),
         ("127.0.0.1", 200),
         ("[::1]:8080", 200),
-        ("relay.example", 200),
+        // Its own name, but one that only others go by.
+        ("relay.example", 401),
         ("0.0.0.0:8080", 200),
         ("192.168.1.5", 403),
         ("localhost.evil.example", 403),
@@ -257,4 +268,43 @@ async fn names_of_this_node() {
     assert_eq!(node.ask(nameless).await.code(), (403, "foreign_host"));
     let absolute = Ask::get("http://evil.example/api/v1/status");
     assert_eq!(node.ask(absolute).await.code(), (403, "foreign_host"));
+}
+
+/// A clock that stands until it is moved: only the test below looks at it.
+static MOVED_MS: AtomicI64 = AtomicI64::new(0);
+
+fn moved() -> Timestamp {
+    now().plus_ms(MOVED_MS.load(Ordering::Relaxed))
+}
+
+#[tokio::test]
+async fn a_token_that_asks_too_fast_waits_and_keeps_nobody_else_waiting() {
+    let node = Node::start().restarted(moved);
+    let (_, token) = node.token(&[1], true, None).await;
+    let (_, other) = node.token(&[1], true, None).await;
+    let ask = |token: &str| Ask::get("/api/v1/status").from(FAR).bearer(token);
+    // Guesses at its secret use up nothing of what it may ask.
+    for _ in 0..50 {
+        assert_eq!(node.answered(ask(&token[..token.len() - 1])).await.status().as_u16(), 401);
+    }
+    let granted = async |expected: i64| {
+        for number in 0..expected {
+            let status = node.answered(ask(&token)).await.status().as_u16();
+            assert_eq!(status, 200, "request {number} of {expected}");
+        }
+        let told = node.ask(ask(&token)).await;
+        assert_eq!(told.code(), (429, "too_many_requests"), "after {expected}: {told:?}");
+        assert_eq!((&told.headers["retry-after"], &told.body["retry_after_s"]), (&HeaderValue::from(1), &json!(1)));
+    };
+    granted(TOKEN_REQUESTS_A_MINUTE_MAX).await;
+    assert_eq!(node.ask(ask(&other)).await.status.as_u16(), 200, "another token");
+    assert_eq!(node.ask(Ask::get("/api/v1/status")).await.status.as_u16(), 200, "the owner");
+    assert_eq!(node.ask(ask(LOCAL_CREDENTIAL)).await.status.as_u16(), 200, "a command");
+    MOVED_MS.store(1_000, Ordering::Relaxed);
+    granted(TOKEN_REQUESTS_A_MINUTE_MAX / 60).await;
+    // A clock that is set back by a day keeps it out no longer.
+    MOVED_MS.store(-86_400_000, Ordering::Relaxed);
+    assert_eq!(node.ask(ask(&token)).await.code(), (429, "too_many_requests"));
+    MOVED_MS.store(1_000 - 86_400_000, Ordering::Relaxed);
+    granted(TOKEN_REQUESTS_A_MINUTE_MAX / 60).await;
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
-use axum::http::{HeaderMap, Method, Request as HttpRequest, StatusCode};
+use axum::http::{HeaderMap, Method, Request as HttpRequest, StatusCode, Version};
 use axum::response::Response;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
@@ -146,12 +146,21 @@ impl Node {
     }
 
     fn on(handle: NodeHandle, told: Log, clock: fn() -> Timestamp) -> Node {
+        Node::of(handle, told, clock, &["https://app.example"])
+    }
+
+    /// Another face of the same engine, for pages of other sites.
+    pub fn with_origins(&self, origins: &[&str]) -> Node {
+        Node::of(self.handle.clone(), Arc::clone(&self.told), now, origins)
+    }
+
+    fn of(handle: NodeHandle, told: Log, clock: fn() -> Timestamp, origins: &[&str]) -> Node {
         let state = ApiState::new(ApiSettings {
             node: handle.clone(),
             local_credential: LOCAL_CREDENTIAL.to_owned(),
             bound: Some(([0, 0, 0, 0], 8080).into()),
             hosts: vec!["relay.example".to_owned()],
-            origins: vec!["https://app.example".to_owned()],
+            origins: origins.iter().map(|origin| origin.parse().expect("an origin")).collect(),
             clock,
             draw,
             addresses: Arc::new(|| vec!["/ip4/192.168.1.5/tcp/9000".to_owned()]),
@@ -161,7 +170,12 @@ impl Node {
 
     /// The answer as it comes, for who reads it bit by bit.
     pub async fn answered(&self, ask: Ask) -> Response {
-        let mut request = HttpRequest::builder().method(ask.method).uri(&ask.path);
+        self.answered_in(ask, Version::HTTP_11).await
+    }
+
+    /// The same, asked in that version of HTTP.
+    pub async fn answered_in(&self, ask: Ask, version: Version) -> Response {
+        let mut request = HttpRequest::builder().method(ask.method).uri(&ask.path).version(version);
         for (name, value) in &ask.headers {
             request = request.header(name, value);
         }
@@ -172,9 +186,15 @@ impl Node {
     }
 
     pub async fn ask(&self, ask: Ask) -> Told {
-        let named = (ask.method.clone(), ask.path.clone());
+        let (method, path) = (ask.method.clone(), ask.path.clone());
+        let told = self.ask_plainly(ask).await;
+        self.described.judge(&method, &path, &told);
+        told
+    }
+
+    /// The answer, also to what the document does not describe.
+    pub async fn ask_plainly(&self, ask: Ask) -> Told {
         let (parts, body) = self.answered(ask).await.into_parts();
-        let (method, path) = named;
         let is_stream = parts.headers.get("content-type").is_some_and(|kind| kind == "text/event-stream");
         let bytes = if is_stream {
             // It has no end: its beginning is enough.
@@ -192,9 +212,7 @@ impl Node {
             // The page.
             text => Value::String(String::from_utf8_lossy(text).into_owned()),
         };
-        let told = Told { status: parts.status, headers: parts.headers, body };
-        self.described.judge(&method, &path, &told);
-        told
+        Told { status: parts.status, headers: parts.headers, body }
     }
 
     /// Makes a token by way of the API.

@@ -3,6 +3,7 @@
 mod answers;
 mod auth;
 mod conflicts;
+mod cors;
 mod described;
 mod events;
 mod existing;
@@ -12,3 +13,4 @@ mod health;
 mod refusals;
 mod shares;
 mod sockets;
+mod tls;

@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
-use ucash::http::{Times, router, serve, serve_within};
+use ucash::http::limits::CONNECTIONS_OF_ONE_MAX;
+use ucash::http::{Crowd, Door, Times, router, serve, serve_within};
 
 use super::fake::Node;
+use crate::process::eventually;
 
 fn ask(address: SocketAddr, head: &str) -> String {
     format!("GET /api/v1/status HTTP/1.1\r\nHost: {address}\r\n{head}\r\n")
@@ -72,7 +74,7 @@ async fn a_slow_head_is_cut_off() {
 async fn served(router: Router, times: Times) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
-    tokio::spawn(serve_within(listener, router, times, std::future::pending()));
+    tokio::spawn(serve_within(listener, router, Door { times, ..Door::default() }, std::future::pending()));
     address
 }
 
@@ -80,6 +82,7 @@ async fn served(router: Router, times: Times) -> SocketAddr {
 const NEVER: Duration = Duration::from_secs(3_600);
 const SOON: Duration = Duration::from_millis(100);
 const TIMES: Times = Times {
+    handshake: NEVER,
     head: NEVER,
     body: NEVER,
     write: NEVER,
@@ -198,9 +201,14 @@ async fn streams_of_events_end_with_the_node() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     let (stop, stopped) = oneshot::channel::<()>();
-    let serving = tokio::spawn(serve_within(listener, router(node.state.clone()), TIMES, async {
-        let _ = stopped.await;
-    }));
+    let serving = tokio::spawn(serve_within(
+        listener,
+        router(node.state.clone()),
+        Door { times: TIMES, ..Door::default() },
+        async {
+            let _ = stopped.await;
+        },
+    ));
     let stream = spawn_blocking(move || {
         let mut stream = TcpStream::connect(address).expect("a connection");
         let request = format!("GET /api/v1/events HTTP/1.1\r\nHost: {address}\r\n\r\n");
@@ -219,4 +227,72 @@ async fn streams_of_events_end_with_the_node() {
         stream.read_to_string(&mut rest).map(|_| rest)
     });
     assert!(rest.await.expect("no panic").expect("an end").ends_with("0\r\n\r\n"), "ended as it should be");
+}
+
+#[tokio::test]
+async fn one_address_takes_not_all_places() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let door = Door { times: TIMES, crowd: Crowd::of(2), ..Door::default() };
+    tokio::spawn(serve_within(listener, router(Node::start().state.clone()), door, std::future::pending()));
+    let elsewhere = TcpSocket::new_v4().expect("a socket");
+    elsewhere.bind("127.0.0.2:0".parse().expect("an address")).expect("this machine's");
+    let elsewhere = spawn_blocking(move || {
+        let mut idle: Vec<TcpStream> = (0..2).map(|_| TcpStream::connect(address).expect("a connection")).collect();
+        // They are taken in their order: by its turn the two above hold their places.
+        assert_eq!(talk_if_heard(address), "", "a third is hung up on");
+        (idle.pop(), idle.pop(), elsewhere)
+    });
+    let (one, two, elsewhere) = elsewhere.await.expect("no panic");
+    let other = elsewhere.connect(address).await.expect("a connection").into_std().expect("a socket");
+    spawn_blocking(move || {
+        let mut other = other;
+        other.set_nonblocking(false).expect("blocking");
+        other.write_all(ask(address, "Connection: close\r\n").as_bytes()).expect("written");
+        let mut answer = String::new();
+        other.read_to_string(&mut answer).expect("an answer");
+        assert!(answer.starts_with("HTTP/1.1 200 "), "another address is served: {answer}");
+        drop(one);
+        eventually("a place given back", || match talk_if_heard(address) {
+            answer if answer.starts_with("HTTP/1.1 200 ") => Ok(()),
+            answer => Err(answer),
+        });
+        drop(two);
+    })
+    .await
+    .expect("no panic");
+}
+
+/// What is answered, nothing where the connection is cut.
+fn talk_if_heard(address: SocketAddr) -> String {
+    let mut stream = TcpStream::connect(address).expect("a connection");
+    let mut answer = String::new();
+    let _ = stream.write_all(ask(address, "Connection: close\r\n").as_bytes());
+    let _ = stream.read_to_string(&mut answer);
+    answer
+}
+
+#[test]
+fn what_counts_as_one_address() {
+    let admit = |crowd: &Crowd, text: &str| crowd.admit(text.parse().expect("an address"));
+    for (first, second, is_one) in [
+        ("192.0.2.1", "192.0.2.1", true),
+        ("192.0.2.1", "::ffff:192.0.2.1", true),
+        ("192.0.2.1", "192.0.2.2", false),
+        ("2001:db8::1", "2001:db8::ffff:1:2:3", true),
+        ("2001:db8::1", "2001:db8:0:1::1", false),
+        ("::1", "::2", false),
+    ] {
+        let crowd = Crowd::of(1);
+        let place = admit(&crowd, first);
+        assert!(place.is_some());
+        assert_eq!(admit(&crowd, second).is_none(), is_one, "{first}, {second}");
+        drop(place);
+        assert!(admit(&crowd, second).is_some(), "{second} once {first} is gone");
+    }
+    let usual = Crowd::default();
+    let far: Vec<_> = (0..CONNECTIONS_OF_ONE_MAX).map(|_| admit(&usual, "192.0.2.1")).collect();
+    assert!(far.iter().all(Option::is_some) && admit(&usual, "192.0.2.1").is_none());
+    let near: Vec<_> = (0..=CONNECTIONS_OF_ONE_MAX).map(|_| admit(&usual, "127.0.0.1")).collect();
+    assert!(near.iter().all(Option::is_some), "a proxy on this machine stands for everybody");
 }
