@@ -356,13 +356,17 @@ impl<S: Store> Replica<S> {
             }
             return;
         }
-        let total: i128 = others.iter().map(|other| share(other).max(0)).sum::<i128>() + mine;
-        let part = total / (others.len() as i128 + 1);
+        // What is below zero is for a person to look at: it would swallow what the others need, and spend nothing. But what
+        // a gateway lacks an app has granted from the SIM itself, and the others hold what is no longer there.
+        let gateway = self.fold.registry.gateway(shop);
+        let may_lack = |holder: &Holder| gateway == Some(holder.device);
+        let counted = |holder: &Holder| if may_lack(holder) { share(holder) } else { share(holder).max(0) };
+        let total: i128 = others.iter().map(counted).sum::<i128>() + mine;
+        let part = (total / (others.len() as i128 + 1)).max(0);
         let mut surplus = mine - part;
         for other in others {
             let have = share(other);
-            // What is below zero is for a person to look at: it would swallow what the others need, and spend nothing.
-            if have >= 0 && 2 * have < part && surplus > 0 {
+            if (have >= 0 || may_lack(other)) && 2 * have < part && surplus > 0 {
                 let cents = (part - have).min(surplus);
                 surplus -= cents;
                 give(other, cents);

@@ -18,6 +18,21 @@ use crate::samples::{sim, usd};
 
 const TRIALS: u64 = 120;
 
+/// Opens a directory that nobody holds. A process that another test starts at this moment holds the lock too, from its
+/// fork to its exec: that is waited for.
+fn unheld<T>(mut open: impl FnMut() -> Result<T, NodeError>) -> Result<T, NodeError> {
+    let ours = format!("in use by process {}", std::process::id());
+    for _ in 0..500 {
+        match open() {
+            Err(error) if error.to_string().contains(&ours) => {
+                std::thread::sleep(std::time::Duration::from_millis(10));
+            }
+            other => return other,
+        }
+    }
+    open()
+}
+
 /// An opened directory, without network.
 pub struct Opened {
     runtime: tokio::runtime::Runtime,
@@ -27,7 +42,7 @@ pub struct Opened {
 impl Opened {
     pub fn open(path: &Path) -> Result<Opened, NodeError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        Ok(Opened { runtime, offline: Some(node::open_offline(path)?) })
+        Ok(Opened { runtime, offline: Some(unheld(|| node::open_offline(path))?) })
     }
 
     fn command(&self, command: Command, key: Option<&str>) -> Result<Answer, Refusal> {
@@ -216,7 +231,7 @@ fn trial(device: &Device, seed: u64) -> (Outcome, String) {
             Outcome::Whole
         }
         Err(NodeError::Home(error)) if node::is_damage(&error) => {
-            let rescue = node::repair(&path).unwrap_or_else(|error| panic!("seed {seed}, {what}: {error}"));
+            let rescue = unheld(|| node::repair(&path)).unwrap_or_else(|error| panic!("seed {seed}, {what}: {error}"));
             let rescue = rescue.unwrap_or_else(|| panic!("seed {seed}, {what}: not damaged after all"));
             let opened = Opened::open(&path).unwrap_or_else(|error| panic!("seed {seed}, {what}: {error}"));
             let status = opened.status();

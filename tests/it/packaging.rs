@@ -80,15 +80,25 @@ fn dashboards_rules_and_the_handbook_name_the_numbers_that_there_are() {
     assert!(invented.is_empty(), "docs/operations.md tells of {invented:?}, which no node serves");
 }
 
+/// A process that does not outlive its test.
+struct Managed(Child);
+
+impl Drop for Managed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// The program as a service manager starts it: with a listening socket as file 3.
-fn managed(shop: &Shop, socket: &TcpListener) -> Child {
+fn managed(shop: &Shop, socket: &TcpListener) -> Managed {
     let socket = OwnedFd::from(socket.try_clone().expect("a second handle"));
     let mut command = Command::new("sh");
     command.args(["-c", "exec 3<&0 </dev/null; LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\" \"$@\""]);
     command.arg(env!("CARGO_BIN_EXE_ucash")).arg("--data").arg(shop.directory());
     command.args(["--json", "relay", "--no-mdns", "--listen", "/ip4/127.0.0.1/tcp/0"]);
     command.stdin(Stdio::from(socket)).stdout(Stdio::null()).stderr(Stdio::null());
-    command.spawn().expect("the program starts")
+    Managed(command.spawn().expect("the program starts"))
 }
 
 /// One request on a connection of its own.
@@ -126,10 +136,10 @@ fn a_relay_is_restarted_without_a_request_that_fails() {
         eventually("requests are answered", || {
             if asked.load(Ordering::Relaxed) > so_far + 20 { Ok(()) } else { Err(format!("in round {round}")) }
         });
-        let id = relay.id().to_string();
+        let id = relay.0.id().to_string();
         let told = Command::new("kill").args(["-TERM", &id]).status().expect("kill runs");
         assert!(told.success());
-        let ended = relay.wait().expect("it ends");
+        let ended = relay.0.wait().expect("it ends");
         assert!(ended.success(), "round {round}: {ended}");
         relay = managed(&shop, &socket);
     }
@@ -141,6 +151,4 @@ fn a_relay_is_restarted_without_a_request_that_fails() {
     for asker in askers {
         asker.join().expect("an asker ends").expect("no request fails");
     }
-    let _ = relay.kill();
-    let _ = relay.wait();
 }

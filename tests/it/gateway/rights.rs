@@ -109,3 +109,30 @@ fn what_a_gateway_writes_before_it_is_known_to_be_one_counts_once_that_is_heard(
     assert_eq!(desk.credit(far, "CRED-1").amount, "100.00");
     desk.assert_one_state();
 }
+
+#[test]
+fn what_a_gateway_lacks_the_shops_devices_make_up_for() {
+    for (granted, shares) in [("300 USD", ("350.00", "350.00")), ("1200 USD", ("-200.00", "0.00"))] {
+        let (mut desk, relay) = served();
+        let till = desk.join(BUKAVU, "guichet");
+        desk.meet_all();
+        desk.hand(OFFICE, till, "1000 USD");
+        name(&mut desk, OFFICE, relay).expect("naming the relay");
+        desk.meet_all();
+        let mut app = App::new("caisse 1", BUKAVU);
+        let now = app.now(&desk, relay);
+        app.grant(now, "CRED-1", granted);
+        app.round(&mut desk, relay, Lost::Nothing);
+        desk.connect(relay, till);
+        desk.carry();
+        for _ in 0..3 {
+            desk.wait(6_000);
+            desk.tick();
+            desk.carry();
+        }
+        desk.part(relay, till);
+        assert_eq!((desk.share(relay).as_str(), desk.share(till).as_str()), shares, "{granted}");
+        desk.meet_all();
+        desk.assert_one_state();
+    }
+}
