@@ -86,6 +86,7 @@ async fn measure(credits: u32) -> Result<(), Error> {
 fn options() -> Result<RunOptions, Error> {
     Ok(RunOptions {
         http: "127.0.0.1:0".parse()?,
+        socket: None,
         tls: false,
         public: Vec::new(),
         listen: vec!["/ip4/127.0.0.1/tcp/0".parse()?],

@@ -145,6 +145,7 @@ impl Crowd {
         let listen = listen.unwrap_or_else(|| self.anywhere.clone());
         Ok(RunOptions {
             http: "127.0.0.1:0".parse()?,
+            socket: None,
             tls: false,
             public: Vec::new(),
             listen: vec![listen],

@@ -108,10 +108,16 @@ impl Start {
     fn run_as(self, context: &Context, found: Option<FoundOptions>) -> Result<ExitCode, Failure> {
         let printer = context.printer;
         let environment = |name: &str| std::env::var(name).ok();
-        let settings = Settings::gather(&context.data, environment, &self.flags(), printer)?;
+        let mut settings = Settings::gather(&context.data, environment, &self.flags(), printer)?;
         if self.print_config {
             settings.print(&context.data, printer);
             return Ok(ExitCode::SUCCESS);
+        }
+        let system = |error: std::io::Error| Failure::system(printer.language, "systemd", error);
+        let socket = node::handed_over().map_err(system)?;
+        if let Some(address) = socket.as_ref().and_then(|socket| socket.local_addr().ok()) {
+            // Who can reach it is asked of the socket that is served, whatever the setting says.
+            settings.http = address;
         }
         settings.check_reach(printer)?;
         let certificate = open_certificate(&settings, printer)?;
@@ -126,6 +132,7 @@ impl Start {
             let founded = !node::holds_device(&context.data);
             let options = RunOptions {
                 http: settings.http,
+                socket,
                 tls: certificate.is_some(),
                 listen: settings.listen,
                 public: settings.public,

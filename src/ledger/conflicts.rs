@@ -400,10 +400,18 @@ fn overpaid(credit: &Credit) -> Option<Conflict> {
 /// Payments that the existing app may have sent twice: it edited while another version was on its way to it, and from
 /// that one it would be another payment, or none. All count until somebody reverses one.
 fn paid_twice(credit: &Credit) -> Vec<Conflict> {
+    let is_doubtful = |payment: &&crate::model::Payment| {
+        !payment.reversed && payment.reported.as_ref().is_some_and(|reported| reported.doubtful)
+    };
+    let mut doubtful = credit.payments.iter().filter(is_doubtful).peekable();
+    // Looked for whenever a credit changes, and hardly ever there.
+    if doubtful.peek().is_none() {
+        return Vec::new();
+    }
     let sides = payments(credit);
-    let doubtful = credit.payments.iter().filter(|payment| {
-        !payment.reversed && sides.len() > 1 && payment.reported.as_ref().is_some_and(|reported| reported.doubtful)
-    });
+    if sides.len() < 2 {
+        return Vec::new();
+    }
     let told = |payment: &crate::model::Payment| {
         let mut told = conflict(credit, ConflictKind::PossibleDuplicate, None, &sides, Outcome::AllCount);
         // Not its sides but the one payment makes it the conflict that it is: another payment makes it no other.

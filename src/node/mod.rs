@@ -43,6 +43,6 @@ pub use home::{HomeError, Running};
 pub use metrics::{CONTENT_TYPE as METRICS_TYPE, Disk, Metrics};
 pub use rescue::{Rescue, is_damage};
 pub use start::{
-    FoundOptions, JoinOptions, NodeError, Offline, Online, OnlineParts, RunOptions, found, holds_device, join,
-    open_offline, repair, run, running,
+    FoundOptions, JoinOptions, NodeError, Offline, Online, OnlineParts, RunOptions, found, handed_over, holds_device,
+    join, open_offline, repair, run, running,
 };

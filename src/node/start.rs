@@ -106,6 +106,8 @@ pub struct JoinOptions {
 pub struct RunOptions {
     /// Where the page and the API listen.
     pub http: SocketAddr,
+    /// The socket to serve them on, where there is one already: see [`handed_over`].
+    pub socket: Option<Arc<std::net::TcpListener>>,
     /// Whether that is served over TLS: commands of this directory then get a listener of their own, on loopback.
     pub tls: bool,
     /// Addresses under which it is reached from outside: told to others before its own.
@@ -282,11 +284,15 @@ fn listeners(addresses: &[&str]) -> Vec<Multiaddr> {
 }
 
 /// The socket that a service manager holds for this node (`sd_listen_fds`), if it does: who connects while the node is
-/// restarted waits there, and is served by the next process.
-fn handed_over() -> std::io::Result<Option<TcpListener>> {
+/// restarted waits there, and is served by the next process. To be asked for while the process has one thread: it takes the
+/// variables that told of the socket out of the environment.
+///
+/// # Errors
+/// What was handed over is no listening TCP socket.
+pub fn handed_over() -> std::io::Result<Option<Arc<std::net::TcpListener>>> {
     let Some(listener) = listenfd::ListenFd::from_env().take_tcp_listener(0)? else { return Ok(None) };
     listener.set_nonblocking(true)?;
-    TcpListener::from_std(listener).map(Some)
+    Ok(Some(Arc::new(listener)))
 }
 
 /// Any free port of this machine.
@@ -310,8 +316,8 @@ pub async fn run(path: &Path, options: RunOptions, found: Option<FoundOptions>) 
         return_after_ms: i64::try_from(options.return_after.as_millis()).unwrap_or(i64::MAX),
     };
     pace.set(&mut replica);
-    let listener = match handed_over().map_err(|source| NodeError::Http { address: options.http, source })? {
-        Some(listener) => Ok(listener),
+    let listener = match &options.socket {
+        Some(socket) => socket.try_clone().and_then(TcpListener::from_std),
         None => TcpListener::bind(options.http).await,
     };
     let listener = listener.map_err(|source| NodeError::Http { address: options.http, source })?;

@@ -152,3 +152,12 @@ fn a_relay_is_restarted_without_a_request_that_fails() {
         asker.join().expect("an asker ends").expect("no request fails");
     }
 }
+
+#[test]
+fn a_socket_that_others_can_reach_is_served_in_the_clear_only_when_that_is_said() {
+    let shop = Shop::found("relais", "Ouvert", 1);
+    let socket = TcpListener::bind("0.0.0.0:0").expect("a socket");
+    let mut relay = managed(&shop, &socket);
+    let ended = relay.0.wait().expect("it ends");
+    assert_eq!(ended.code(), Some(1), "whatever the setting `http` says");
+}
