@@ -142,9 +142,14 @@ async fn receive(stream: TcpStream, peer: SocketAddr, router: Router, door: Door
         return converse(stream, (peer, local), router, door.times, stopped).await;
     };
     let greeting = tokio::time::timeout(door.times.handshake, tls.acceptor().accept(stream));
+    tokio::pin!(greeting);
     let greeted = tokio::select! {
-        greeted = greeting => greeted,
-        _ = stopped.wait_for(|stopped| *stopped) => return,
+        greeted = greeting.as_mut() => greeted,
+        // Who has just come in is greeted and answered yet: nobody else will see this connection.
+        () = async { drop(stopped.wait_for(|stopped| *stopped).await) } => match tokio::time::timeout(FIRST_REQUEST, greeting).await {
+            Ok(greeted) => greeted,
+            Err(_) => return,
+        },
     };
     if let Ok(Ok(stream)) = greeted {
         converse(stream, (peer, local), router, door.times, stopped).await;
