@@ -28,7 +28,7 @@ const WIRE_NAMES: [(&str, &str); 8] = [
 ];
 
 /// The words of both schemas of the old server (fault F13: one it does not know is refused, not `accorde`).
-const STATUSES: [(&str, CreditStatus); 7] = [
+pub const STATUSES: [(&str, CreditStatus); 7] = [
     ("accorde", CreditStatus::Granted),
     ("partiellementPaye", CreditStatus::PartlyPaid),
     ("partiellement_paye", CreditStatus::PartlyPaid),

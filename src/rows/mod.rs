@@ -18,6 +18,7 @@ mod refusal;
 mod shops;
 mod time;
 
+pub use credits::STATUSES;
 pub use members::{Members, MembersFault};
 pub use refusal::{RowRefusal, fault_in_french, money_in_french};
 pub use time::WireTime;

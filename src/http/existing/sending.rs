@@ -15,19 +15,9 @@ use crate::http::problem::{ApiError, Expected};
 use crate::http::state::ApiState;
 use crate::http::when;
 use crate::ledger::{CreditFilter, CreditOrder};
-use crate::model::{CreditStatus, ShopId, SimNumber, Timestamp};
+use crate::model::{ShopId, SimNumber, Timestamp};
 use crate::replica::{Answer, Command, Query, RowFilter, RowView};
-
-/// The statuses in every spelling of the wire.
-const STATUSES: [(&str, CreditStatus); 7] = [
-    ("accorde", CreditStatus::Granted),
-    ("partiellementPaye", CreditStatus::PartlyPaid),
-    ("partiellement_paye", CreditStatus::PartlyPaid),
-    ("paye", CreditStatus::Paid),
-    ("annule", CreditStatus::Cancelled),
-    ("enRetard", CreditStatus::Overdue),
-    ("en_retard", CreditStatus::Overdue),
-];
+use crate::rows::STATUSES;
 
 /// A list and what stands around it.
 #[derive(Serialize)]
