@@ -89,6 +89,7 @@ fn options() -> Result<RunOptions, Error> {
         socket: None,
         tls: false,
         public: Vec::new(),
+        relay: None,
         listen: vec!["/ip4/127.0.0.1/tcp/0".parse()?],
         peers: Vec::new(),
         mdns: false,

@@ -148,6 +148,7 @@ impl Crowd {
             socket: None,
             tls: false,
             public: Vec::new(),
+            relay: None,
             listen: vec![listen],
             peers,
             mdns: false,

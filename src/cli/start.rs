@@ -19,7 +19,7 @@ use super::settings::{Flags, Settings};
 use super::way::{Way, open_certificate};
 use crate::http::{ApiSettings, ApiState, router};
 use crate::model::ShopId;
-use crate::node::net::Multiaddr;
+use crate::node::net::{CircuitLimits, Multiaddr};
 use crate::node::{self, FoundOptions, Online, RunOptions};
 use crate::replica::Founder;
 
@@ -96,16 +96,21 @@ impl Relay {
             );
             return Err(Failure::new("no_device", printer.pick(&french, &english)));
         }
-        self.start.run_as(context, None)
+        self.start.run_as(context, None, Some(CircuitLimits::default()))
     }
 }
 
 impl Start {
     pub fn run(self, context: &Context) -> Result<ExitCode, Failure> {
-        self.run_as(context, Some(first_start()))
+        self.run_as(context, Some(first_start()), None)
     }
 
-    fn run_as(self, context: &Context, found: Option<FoundOptions>) -> Result<ExitCode, Failure> {
+    fn run_as(
+        self,
+        context: &Context,
+        found: Option<FoundOptions>,
+        relay: Option<CircuitLimits>,
+    ) -> Result<ExitCode, Failure> {
         let printer = context.printer;
         let environment = |name: &str| std::env::var(name).ok();
         let mut settings = Settings::gather(&context.data, environment, &self.flags(), printer)?;
@@ -136,6 +141,7 @@ impl Start {
                 tls: certificate.is_some(),
                 listen: settings.listen,
                 public: settings.public,
+                relay,
                 peers: settings.peer,
                 mdns: settings.mdns,
                 sync_every: settings.sync_every,

@@ -18,7 +18,9 @@ use super::gossip::topic;
 use super::handle::NodeHandle;
 use super::home::{Home, HomeError, RESTORING, Running};
 use super::metrics::Metrics;
-use super::net::{Multiaddr, NetCommand, NetConfig, NetError, NetEvent, NetHandle, has_ipv6, spawn};
+use super::net::{
+    CircuitLimits, Multiaddr, NetCommand, NetConfig, NetError, NetEvent, NetHandle, has_ipv6, is_circuit, spawn,
+};
 use super::rescue::Rescue;
 use super::storage::SledStore;
 use super::whereabouts::Whereabouts;
@@ -112,6 +114,8 @@ pub struct RunOptions {
     pub tls: bool,
     /// Addresses under which it is reached from outside: told to others before its own.
     pub public: Vec<Multiaddr>,
+    /// Whether it carries circuits of devices that cannot reach each other: a relay does.
+    pub relay: Option<CircuitLimits>,
     /// Where other devices reach this one; empty for the default, or any free port where that is taken.
     pub listen: Vec<Multiaddr>,
     /// Devices always dialled.
@@ -335,6 +339,7 @@ pub async fn run(path: &Path, options: RunOptions, found: Option<FoundOptions>) 
         listen: options.listen.clone(),
         peers: options.peers,
         public: options.public,
+        relay: options.relay,
         mdns: options.mdns,
         gossip_topic: Some(topic(replica.registry().network())),
         address_book: Some(home.address_book()),
@@ -370,7 +375,11 @@ pub async fn run(path: &Path, options: RunOptions, found: Option<FoundOptions>) 
     let reachable = net.addresses();
     Ok(Online {
         node: NodeHandle::new(requests, looks, undurable, changes).with_metrics(metrics),
-        addresses: Arc::new(move || reachable().iter().map(ToString::to_string).collect()),
+        // Not those that lead through a relay: it carries nothing for who has yet to join.
+        addresses: Arc::new(move || {
+            let direct = reachable().into_iter().filter(|address| !is_circuit(address));
+            direct.map(|address| address.to_string()).collect()
+        }),
         listener,
         http,
         for_commands: own_door,
@@ -401,6 +410,7 @@ pub async fn join(path: &Path, options: JoinOptions) -> Result<Replica<SledStore
             listen: Vec::new(),
             peers,
             public: Vec::new(),
+            relay: None,
             mdns: options.mdns,
             gossip_topic: None,
             address_book: Some(home.address_book()),

@@ -76,6 +76,7 @@ mod namespace;
 mod net;
 #[cfg(feature = "node")]
 mod net_addresses;
+mod net_circuits;
 mod net_cuts;
 mod net_doors;
 mod net_hostile;

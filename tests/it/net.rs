@@ -27,6 +27,7 @@ fn config(seed: u8, peers: &[&Node]) -> NetConfig {
         listen: vec![any_port()],
         peers: peers.iter().map(|peer| peer.address()).collect(),
         public: Vec::new(),
+        relay: None,
         mdns: false,
         gossip_topic: Some("hints".into()),
         address_book: None,

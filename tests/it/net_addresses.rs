@@ -17,6 +17,7 @@ fn config(seed: u8, listen: &[&str], peers: Vec<Multiaddr>) -> NetConfig {
         listen: listen.iter().map(|address| address.parse().expect("a well-formed address")).collect(),
         peers,
         public: Vec::new(),
+        relay: None,
         mdns: false,
         gossip_topic: None,
         address_book: None,

@@ -62,6 +62,7 @@ async fn node(seed: u8, peers: Vec<Multiaddr>) -> (NetHandle, mpsc::Receiver<Net
         listen: vec!["/ip4/127.0.0.1/tcp/0".parse().expect("a well-formed address")],
         peers,
         public: Vec::new(),
+        relay: None,
         mdns: false,
         gossip_topic: None,
         address_book: None,

@@ -30,6 +30,7 @@ async fn node_of(seed: u8, peers: Vec<Multiaddr>) -> (NetHandle, mpsc::Receiver<
         listen: vec![format!("/ip4/127.0.0.{seed}/tcp/0").parse().expect("a well-formed address")],
         peers,
         public: Vec::new(),
+        relay: None,
         mdns: false,
         gossip_topic: Some("hints".into()),
         address_book: None,

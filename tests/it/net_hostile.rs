@@ -32,6 +32,7 @@ async fn node_of(secret_key: [u8; 32], peers: Vec<Multiaddr>) -> (NetHandle, mps
         listen: vec!["/ip4/127.0.0.1/tcp/0".parse().expect("a well-formed address")],
         peers,
         public: Vec::new(),
+        relay: None,
         mdns: false,
         gossip_topic: None,
         address_book: None,

@@ -77,6 +77,7 @@ fn start(seed: u8, listen: &str, peers: Vec<Multiaddr>, book: Option<&Path>) -> 
         listen: vec![listen.parse().expect("a well-formed address")],
         peers,
         public: Vec::new(),
+        relay: None,
         mdns: false,
         gossip_topic: None,
         address_book: book.map(Path::to_owned),

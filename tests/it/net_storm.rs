@@ -41,6 +41,7 @@ fn start(seed: u8) -> (NetHandle, mpsc::Receiver<NetEvent>) {
         listen: vec!["/ip4/10.99.0.1/tcp/0".parse().expect("a well-formed address")],
         peers: Vec::new(),
         public: Vec::new(),
+        relay: None,
         mdns: true,
         gossip_topic: None,
         address_book: None,

@@ -1,7 +1,7 @@
 //! The libp2p behaviours of a node, put together, and the swarm that runs them.
 //!
 //! Limits and bans come first, so that a refused connection costs the others nothing. What these libraries offer
-//! beyond this (relaying, name lookup, hole punching) is not used.
+//! beyond this (name lookup, upnp) is not used.
 
 use std::io;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use libp2p::identity::Keypair;
 use libp2p::swarm::NetworkBehaviour;
 use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::swarm::behaviour::{FromSwarm, NewListenAddr};
-use libp2p::{Multiaddr, PeerId, Swarm, SwarmBuilder, identify, mdns, noise, quic, tcp, yamux};
+use libp2p::{Multiaddr, PeerId, Swarm, SwarmBuilder, dcutr, identify, mdns, noise, quic, relay, tcp, yamux};
 use tracing::warn;
 
 use super::counters::Counters;
@@ -24,11 +24,13 @@ use super::error::NetError;
 use super::frames;
 use super::handshakes::Doors;
 use super::limits::{
-    GOSSIP_BYTES_MAX, GOSSIP_QUEUE_MAX, HANDSHAKE_MAX, HEARTBEAT, IDLE_CONNECTION, MDNS_QUERY_INTERVAL,
-    PENDING_DIALS_MAX, PER_PEER_MAX, QUIC_CONNECTION_BYTES_MAX, QUIC_STREAM_BYTES_MAX, QUIC_STREAMS_MAX, SILENCE_MAX,
-    STREAMS_NEGOTIATING_MAX, YAMUX_STREAMS_MAX,
+    GOSSIP_BYTES_MAX, GOSSIP_QUEUE_MAX, HANDSHAKE_MAX, HEARTBEAT, IDLE_CONNECTION, INCOMING_MAX, MDNS_QUERY_INTERVAL,
+    PENDING_DIALS_MAX, PER_PEER_MAX, QUIC_CONNECTION_BYTES_MAX, QUIC_STREAM_BYTES_MAX, QUIC_STREAMS_MAX,
+    RELAY_INCOMING_MAX, SILENCE_MAX, STREAMS_NEGOTIATING_MAX, YAMUX_STREAMS_MAX,
 };
-use super::places;
+use super::relaying::{self, CircuitLimits};
+use super::trusted::Trusted;
+use super::{places, reachability};
 
 /// What identify says we speak.
 const PROTOCOL_VERSION: &str = "/ucash/1";
@@ -44,12 +46,24 @@ pub(super) struct Behaviour {
     pub(super) gossip: gossipsub::Behaviour,
     pub(super) identify: identify::Behaviour,
     pub(super) mdns: Toggle<mdns::tokio::Behaviour>,
+    /// Circuits of ours through relays.
+    pub(super) circuits: relay::client::Behaviour,
+    /// Circuits of others through us, if we are a relay.
+    pub(super) relaying: Toggle<relay::Behaviour>,
+    /// Direct connections in place of circuits (DCUtR).
+    pub(super) punching: dcutr::Behaviour,
+    /// Whether we are reached from outside.
+    pub(super) reachability: reachability::Client,
+    /// Whether others are, if we are a relay.
+    pub(super) calling_back: Toggle<reachability::Server>,
 }
 
 /// Builds the swarm of a device. mDNS that cannot start (no multicast here) is left out with a warning.
 pub(super) fn build_swarm(
     keypair: Keypair,
     with_mdns: bool,
+    relay: Option<CircuitLimits>,
+    trusted: &Trusted,
     counters: &Arc<Counters>,
 ) -> Result<Swarm<Behaviour>, NetError> {
     let setup = |reason: String| NetError::Setup { reason };
@@ -68,14 +82,21 @@ pub(super) fn build_swarm(
     } else {
         None
     };
+    let (circuit_transport, circuits) = relay::client::new(peer);
+    let incoming = if relay.is_some() { RELAY_INCOMING_MAX } else { INCOMING_MAX };
     let behaviour = Behaviour {
         limits: connection_limits::Behaviour::new(limits),
         blocked: allow_block_list::Behaviour::default(),
-        places: places::Behaviour::new(Arc::clone(counters)),
+        places: places::Behaviour::new(incoming, trusted.clone(), Arc::clone(counters)),
         frames: frames::Behaviour::default(),
         gossip,
         identify: identify::Behaviour::new(identify),
         mdns: Toggle::from(mdns),
+        circuits,
+        relaying: Toggle::from(relay.map(|limits| relaying::new(peer, limits, trusted))),
+        punching: dcutr::Behaviour::new(peer),
+        reachability: reachability::Client::default(),
+        calling_back: Toggle::from(relay.map(|_| reachability::Server::new(trusted.clone()))),
     };
     let muxer = || {
         let mut config = yamux::Config::default();
@@ -84,7 +105,7 @@ pub(super) fn build_swarm(
     };
     let builder = SwarmBuilder::with_existing_identity(keypair)
         .with_tokio()
-        .with_other_transport(|keypair| every_way(keypair, &muxer, Arc::clone(counters)))
+        .with_other_transport(|keypair| every_way(keypair, circuit_transport, &muxer, Arc::clone(counters)))
         .map_err(|error| setup(error.to_string()))?
         .with_behaviour(|_| behaviour)
         // The behaviour exists already, so this step has no way to fail.
@@ -116,10 +137,16 @@ type SetupError = Box<dyn std::error::Error + Send + Sync>;
 /// Everything that connects devices, behind one door for those who call.
 fn every_way(
     keypair: &Keypair,
+    circuits: relay::client::Transport,
     muxer: &impl Fn() -> yamux::Config,
     counters: Arc<Counters>,
 ) -> Result<Doors<(PeerId, StreamMuxerBox)>, SetupError> {
     let noise = noise::Config::new(keypair)?;
+    let circuits = circuits
+        .upgrade(Version::V1Lazy)
+        .authenticate(noise.clone())
+        .multiplex(muxer())
+        .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)));
     let tcp = tcp::tokio::Transport::new(tcp::Config::default().nodelay(true))
         .upgrade(Version::V1Lazy)
         .authenticate(noise)
@@ -127,7 +154,9 @@ fn every_way(
         .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)));
     let quic = quic::tokio::Transport::new(bounded_quic(quic::Config::new(keypair)))
         .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)));
-    let any = tcp.or_transport(quic).map(|either, _| either.into_inner());
+    // First, since what leads through a relay begins like what leads there.
+    let any = circuits.or_transport(tcp).map(|either, _| either.into_inner());
+    let any = any.or_transport(quic).map(|either, _| either.into_inner());
     let any = any.or_transport(in_memory(keypair, muxer())?).map(|either, _| either.into_inner());
     Ok(Doors::new(any.boxed(), counters))
 }

@@ -19,6 +19,12 @@ pub struct NetCounters {
     pub strangers_let_go: u64,
     /// Second connections closed with a device that dialled us as we dialled it.
     pub crossed: u64,
+    /// Circuits taken on for two other devices.
+    pub circuits_carried: u64,
+    /// Places and circuits refused: no device of ours, or too many.
+    pub circuits_refused: u64,
+    /// Circuits of ours left for a direct connection.
+    pub punched: u64,
     /// Gossip dropped because the peer that passed it on sent too much of it.
     pub gossip_flooded: u64,
     /// Gossip dropped because the consumer was slow.
@@ -41,6 +47,9 @@ pub(super) struct Counters {
     pub(super) handshakes_let_go: Counter,
     pub(super) strangers_let_go: Counter,
     pub(super) crossed: Counter,
+    pub(super) circuits_carried: Counter,
+    pub(super) circuits_refused: Counter,
+    pub(super) punched: Counter,
     pub(super) gossip_flooded: Counter,
     pub(super) gossip_dropped: Counter,
     pub(super) finds: Counter,
@@ -72,6 +81,9 @@ impl Counters {
             handshakes_let_go: self.handshakes_let_go.get(),
             strangers_let_go: self.strangers_let_go.get(),
             crossed: self.crossed.get(),
+            circuits_carried: self.circuits_carried.get(),
+            circuits_refused: self.circuits_refused.get(),
+            punched: self.punched.get(),
             gossip_flooded: self.gossip_flooded.get(),
             gossip_dropped: self.gossip_dropped.get(),
             finds: self.finds.get(),

@@ -16,6 +16,7 @@ use super::counters::Counters;
 use super::keys::{device_of, is_loopback, is_of_the_link};
 use super::limits::{COMMANDS_PENDING_MAX, INTERFACES_WAIT, LISTEN_WAIT};
 use super::network::Network;
+use super::trusted::Trusted;
 use super::{DeviceKey, Multiaddr, NetCommand, NetConfig, NetCounters, NetError, NetEvent};
 
 /// What is known about our listeners.
@@ -25,6 +26,10 @@ pub(super) struct Listening {
     pub(super) waiting: usize,
     /// Real addresses, each ending in our `/p2p/` key, with the place of their listener in the order given.
     pub(super) addresses: Vec<(usize, Multiaddr)>,
+    /// Where others have been found to reach us from outside.
+    pub(super) confirmed: Vec<Multiaddr>,
+    /// Our places at relays.
+    pub(super) circuits: Vec<(ListenerId, Multiaddr)>,
     /// Why a listener closed before it had an address.
     pub(super) failed: Option<String>,
 }
@@ -94,7 +99,13 @@ impl NetHandle {
     /// Tells, whenever it is asked, where this device can be reached at that moment: interfaces come and go.
     pub fn addresses(&self) -> impl Fn() -> Vec<Multiaddr> + Send + Sync + 'static + use<> {
         let (listening, public) = (self.listening.clone(), self.public.clone());
-        move || public.iter().cloned().chain(listening.borrow().in_order()).collect()
+        move || {
+            let state = listening.borrow();
+            let circuits = state.circuits.iter().map(|(_, address)| address);
+            let mut addresses: Vec<Multiaddr> = public.iter().chain(&state.confirmed).cloned().collect();
+            addresses.extend(state.in_order().into_iter().chain(circuits.cloned()));
+            addresses
+        }
     }
 
     /// Totals since the start.
@@ -152,7 +163,8 @@ pub fn spawn(config: NetConfig, events: mpsc::Sender<NetEvent>) -> Result<NetHan
     // All are tried before the first is taken, since `[::]` and `0.0.0.0` would stand in each other's way here.
     config.listen.iter().try_for_each(try_bind)?;
     let counters = Arc::new(Counters::default());
-    let mut swarm = build_swarm(keypair, config.mdns, &counters)?;
+    let trusted = Trusted::default();
+    let mut swarm = build_swarm(keypair, config.mdns, config.relay, &trusted, &counters)?;
     let mut listeners = Vec::new();
     for address in &config.listen {
         let listener = swarm.listen_on(address.clone()).map_err(|error| NetError::Listen {
@@ -186,6 +198,7 @@ pub fn spawn(config: NetConfig, events: mpsc::Sender<NetEvent>) -> Result<NetHan
         events,
         commands_taken,
         listening_told,
+        trusted,
         counters.clone(),
     );
     let task = tokio::spawn(network.run(stopped));

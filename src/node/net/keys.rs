@@ -46,11 +46,28 @@ pub(super) fn split_peer(mut address: Multiaddr) -> (Multiaddr, Option<PeerId>) 
     }
 }
 
-/// Whether an address heard from someone else is worth dialling: plain TCP or QUIC to a definite IP address.
+/// Whether an address heard from someone else is worth dialling: direct, or through a relay.
+pub(super) fn is_dialable(address: &Multiaddr) -> bool {
+    address.len() <= ADDRESS_BYTES_MAX && (is_direct(address) || relay_of(address).is_some())
+}
+
+/// The relay of an address that leads through one: `<its address>/p2p/<relay>/p2p-circuit`.
+pub(super) fn relay_of(address: &Multiaddr) -> Option<PeerId> {
+    let mut address = address.clone();
+    let (Some(Protocol::P2pCircuit), Some(Protocol::P2p(relay))) = (address.pop(), address.pop()) else { return None };
+    is_direct(&address).then_some(relay)
+}
+
+/// Whether an address leads through a relay, or claims to.
+pub(in crate::node) fn is_circuit(address: &Multiaddr) -> bool {
+    address.iter().any(|part| part == Protocol::P2pCircuit)
+}
+
+/// Whether an address is plain TCP or QUIC to a definite IP address.
 ///
 /// An IPv6 address of the link alone (`fe80::/10`) is not: it means nothing without the interface, which no address
 /// names.
-pub(super) fn is_dialable(address: &Multiaddr) -> bool {
+pub(super) fn is_direct(address: &Multiaddr) -> bool {
     let mut parts = address.iter();
     let host_is_definite = match parts.next() {
         Some(Protocol::Ip4(ip)) => !ip.is_unspecified() && !ip.is_multicast() && !ip.is_broadcast(),
@@ -62,7 +79,7 @@ pub(super) fn is_dialable(address: &Multiaddr) -> bool {
         (Some(Protocol::Udp(port)), Some(Protocol::QuicV1)) => port != 0,
         _ => false,
     };
-    host_is_definite && port_is_definite && parts.next().is_none() && address.len() <= ADDRESS_BYTES_MAX
+    host_is_definite && port_is_definite && parts.next().is_none()
 }
 
 /// Whether an address means one link only (`fe80::/10`), which is of no use without the name of the interface.
@@ -96,6 +113,21 @@ pub(super) fn busiest<T: Copy + Ord>(callers: impl Iterator<Item = (T, Option<Ip
         hosts.entry(host).or_insert((0, Reverse(caller))).0 += 1;
     }
     hosts.into_values().max().map(|(_, Reverse(oldest))| oldest)
+}
+
+/// Whether an address means the same host to everyone: none of those that each network gives anew (RFC 1918, RFC 4193,
+/// RFC 6598), of the link, or of the machine.
+pub(super) fn is_of_everyone(address: &Multiaddr) -> bool {
+    match host_of(address) {
+        Some(IpAddr::V4(ip)) => {
+            let [first, second, ..] = ip.octets();
+            let is_shared = first == 100 && (64..128).contains(&second);
+            let is_local = ip.is_private() || ip.is_loopback() || ip.is_link_local() || is_shared;
+            !is_local && is_dialable(address)
+        }
+        Some(IpAddr::V6(ip)) => !ip.is_loopback() && !ip.is_unique_local() && is_dialable(address),
+        None => false,
+    }
 }
 
 /// Whether an address means this machine only.
@@ -162,7 +194,51 @@ mod tests {
         ];
         for (text, expected) in cases {
             let address: Multiaddr = text.parse().expect("a well-formed address");
-            assert_eq!(is_dialable(&address), expected, "{text}");
+            assert_eq!((is_dialable(&address), is_direct(&address)), (expected, expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_circuit_leads_through_one_relay_that_is_dialable() {
+        let relay = identity::Keypair::generate_ed25519().public().to_peer_id();
+        let of = |text: String| text.parse::<Multiaddr>().expect("a well-formed address");
+        let circuit = of(format!("/ip4/203.0.113.7/tcp/1/p2p/{relay}/p2p-circuit"));
+        assert_eq!((relay_of(&circuit), is_dialable(&circuit), is_direct(&circuit)), (Some(relay), true, false));
+        for text in [
+            format!("/p2p/{relay}/p2p-circuit"),
+            "/p2p-circuit".to_owned(),
+            "/ip4/203.0.113.7/tcp/1/p2p-circuit".to_owned(),
+            format!("/ip4/203.0.113.7/tcp/0/p2p/{relay}/p2p-circuit"),
+            format!("{circuit}/p2p/{relay}/p2p-circuit"),
+            format!("{circuit}/p2p-circuit"),
+            format!("{circuit}/ip4/203.0.113.7/tcp/1"),
+        ] {
+            let address = of(text.clone());
+            assert_eq!(
+                (relay_of(&address), is_dialable(&address), is_circuit(&address)),
+                (None, false, true),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn addresses_that_each_network_gives_anew_are_not_everyones() {
+        let cases = [
+            ("/ip4/203.0.113.7/tcp/1", true),
+            ("/ip6/2001:db8::1/udp/1/quic-v1", true),
+            ("/ip4/100.128.0.1/tcp/1", true),
+            ("/ip4/100.64.0.1/tcp/1", false),
+            ("/ip4/10.0.0.1/tcp/1", false),
+            ("/ip4/169.254.0.1/tcp/1", false),
+            ("/ip4/127.0.0.1/tcp/1", false),
+            ("/ip6/::1/tcp/1", false),
+            ("/ip6/fd00::1/tcp/1", false),
+            ("/ip6/fe80::1/tcp/1", false),
+            ("/memory/7", false),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(is_of_everyone(&text.parse().expect("a well-formed address")), expected, "{text}");
         }
     }
 }

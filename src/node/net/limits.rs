@@ -76,9 +76,9 @@ pub(super) const GOSSIP_BURST: u64 = 1024;
 /// A message costs one token, and one more for each of these many bytes: a write is told in less.
 pub(super) const GOSSIP_TOKEN_BYTES: usize = 1024;
 
-/// Peers whose gossip is counted at one time: all that [`INCOMING_MAX`] allows, those we dialled, and some that left a
-/// moment ago. A peer is forgotten when it could burst again, after four seconds.
-pub(super) const GOSSIP_PEERS_MAX: usize = 512;
+/// Peers whose gossip is counted at one time: all that [`RELAY_INCOMING_MAX`] allows, those we dialled, and some that left
+/// a moment ago. A peer is forgotten when it could burst again, after four seconds.
+pub(super) const GOSSIP_PEERS_MAX: usize = 2048;
 
 /// Gossip is dropped while this many events wait for the consumer. The comparison of logs repairs it.
 pub(super) const GOSSIP_PENDING_MAX: usize = 64;
@@ -92,9 +92,11 @@ pub(super) const COMMANDS_PENDING_MAX: usize = 1024;
 /// Reports of stream tasks waiting for the network loop; a task waits when it is full.
 pub(super) const REPORTS_PENDING_MAX: usize = 256;
 
-/// Connections that others opened to us. A relay of a region has some tens of shops. When all are taken, a stranger is
-/// let go for a trusted device.
+/// Connections that others opened to a device. When all are taken, a stranger is let go for a trusted device.
 pub(super) const INCOMING_MAX: usize = 128;
+
+/// The same for a relay: a company of 50 shops with ten devices each, twice over.
+pub(super) const RELAY_INCOMING_MAX: usize = 1024;
 
 /// Those of them that strangers may hold: the rest is kept for devices that we trust. As many joiners at one time have
 /// never been seen; beyond, the oldest of the host that has most is let go.
@@ -164,8 +166,8 @@ pub(super) const PEERS_WANTED: usize = 8;
 /// mDNS query interval. The library's five minutes are longer than people wait.
 pub(super) const MDNS_QUERY_INTERVAL: Duration = Duration::from_secs(30);
 
-/// Peers in the address book.
-pub(super) const BOOK_PEERS_MAX: usize = 256;
+/// Peers in the address book: all that a relay may be connected with, since it keeps places for whoever stands there.
+pub(super) const BOOK_PEERS_MAX: usize = RELAY_INCOMING_MAX;
 
 /// Addresses kept of one peer.
 pub const PEER_ADDRESSES_MAX: usize = 8;
@@ -174,7 +176,7 @@ pub const PEER_ADDRESSES_MAX: usize = 8;
 pub const ADDRESS_BYTES_MAX: usize = 128;
 
 /// Largest address book read: what [`BOOK_PEERS_MAX`] and [`PEER_ADDRESSES_MAX`] can need, rounded up.
-pub(super) const BOOK_BYTES_MAX: u64 = 1 << 20;
+pub(super) const BOOK_BYTES_MAX: u64 = 4 << 20;
 
 /// Bans kept. Beyond, the one that ends first is lifted: each ban costs its holder a new key.
 pub(super) const BANS_MAX: usize = 1024;
@@ -185,3 +187,45 @@ pub(super) const LISTEN_WAIT: Duration = Duration::from_secs(10);
 /// How long a listener on all interfaces must have told of no further one before those known are taken for all. They
 /// come within a millisecond of each other; one that comes later is known to whoever asks later.
 pub(super) const INTERFACES_WAIT: Duration = Duration::from_millis(30);
+
+/// What one circuit of a relay may carry: a first synchronising of some hundred thousand credits. The library's 128 KiB end
+/// it within seconds.
+pub(super) const CIRCUIT_BYTES_MAX: u64 = 128 << 20;
+
+/// How long one may last. When it ends, its devices first try once more to reach each other directly.
+pub(super) const CIRCUIT_TIME_MAX: Duration = Duration::from_secs(3600);
+
+/// Circuits that a relay carries at one time: each costs it two buffers of 8 KiB, so 8 MiB for all.
+pub(super) const CIRCUITS_MAX: usize = 512;
+
+/// Circuits that a relay carries from one device: [`CIRCUITS_WANTED`], and as many that end.
+pub(super) const CIRCUITS_PER_PEER_MAX: usize = 2 * CIRCUITS_WANTED;
+
+/// Circuits that a device dials. They are streams of its connection with the relay, of which [`YAMUX_STREAMS_MAX`] bounds
+/// how many there are; and the relay hands on everything anyway.
+pub(super) const CIRCUITS_WANTED: usize = 4;
+
+/// Circuits that one device may ask a relay for at one instant, and after what time for one more.
+pub(super) const CIRCUITS_AT_ONCE: u32 = 30;
+pub(super) const CIRCUIT_PAUSE: Duration = Duration::from_secs(5);
+
+/// Relays at which a device reserves a place: when one dies, the other is known already.
+pub(super) const RELAYS_USED_MAX: usize = 2;
+
+/// After what time a relay that refused a place, or lost it, is asked again. A device that has just joined is refused until
+/// the relay has seen its certificate.
+pub(super) const RESERVE_AGAIN: Duration = Duration::from_secs(5);
+
+/// How long a place at a relay holds. It ends with its connection anyway; the library's hour would be over at once for a
+/// device whose clock is an hour ahead.
+pub(super) const RESERVATION_TIME: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// Places that one device may hold at a relay: one for each of its connections.
+pub(super) const RESERVATIONS_PER_PEER_MAX: usize = PER_PEER_MAX as usize;
+
+/// Places that one device may ask for at one instant, and after what time for one more.
+pub(super) const RESERVATIONS_AT_ONCE: u32 = 30;
+pub(super) const RESERVATION_PAUSE: Duration = Duration::from_secs(5);
+
+/// Addresses about which a device asks whether it is reached there: those of a few networks, over TCP and QUIC.
+pub(super) const CANDIDATES_MAX: usize = 32;

@@ -15,12 +15,14 @@
 //! peer (it is told to trust or to ban), never answers a frame, and never logs a payload or a secret. All bounds
 //! are in [`limits`].
 //!
-//! Read on in `network` (the loop), `sessions` (what it does about connections), `streams` (frames), `dialing`.
+//! Read on in `network` (the loop), `sessions` (what it does about connections), `streams` (frames), `dialing`,
+//! `circuits` (reached through a relay), `relaying` (being that relay).
 
 mod address_book;
 mod allowance;
 mod bans;
 mod behaviour;
+mod circuits;
 mod counters;
 mod dialing;
 mod error;
@@ -31,10 +33,13 @@ mod keys;
 pub mod limits;
 mod network;
 mod places;
+mod reachability;
+mod relaying;
 mod session;
 mod sessions;
 mod streams;
 mod swarm_events;
+mod trusted;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -47,6 +52,8 @@ use libp2p::gossipsub::MessageId;
 pub use self::counters::NetCounters;
 pub use self::error::NetError;
 pub use self::handle::{NetHandle, has_ipv6, spawn};
+pub(super) use self::keys::is_circuit;
+pub use self::relaying::CircuitLimits;
 use crate::model::DeviceKey;
 
 /// How a network is set up.
@@ -61,6 +68,8 @@ pub struct NetConfig {
     pub peers: Vec<Multiaddr>,
     /// Addresses under which this device is reached from outside: told before those it listens on.
     pub public: Vec<Multiaddr>,
+    /// Whether it carries circuits of trusted devices that cannot reach each other, and how much on one.
+    pub relay: Option<CircuitLimits>,
     /// Whether devices on the local network are looked for.
     pub mdns: bool,
     /// The gossip topic, if it is known already.
@@ -77,6 +86,7 @@ impl fmt::Debug for NetConfig {
             .field("listen", &self.listen)
             .field("peers", &self.peers)
             .field("public", &self.public)
+            .field("relay", &self.relay)
             .field("mdns", &self.mdns)
             .field("gossip_topic", &self.gossip_topic)
             .field("address_book", &self.address_book)

@@ -20,16 +20,18 @@ use super::address_book::{AddressBook, BookWriter};
 use super::allowance::Allowance;
 use super::bans::Bans;
 use super::behaviour::Behaviour;
+use super::circuits::Places;
 use super::counters::Counters;
-use super::dialing::{Dialing, Origin};
+use super::dialing::{Dialing, Origin, Reach, Sight};
 use super::handle::Listening;
-use super::keys::{device_of, is_dialable, peer_of, split_peer};
+use super::keys::{device_of, is_dialable, is_loopback, peer_of, split_peer};
 use super::limits::{
-    DIALS_PER_TICK, EVENTS_PENDING_MAX, GOSSIP_BYTES_MAX, OUTBOXES_BYTES_MAX, PEER_ADDRESSES_MAX, PEERS_WANTED,
-    REPORTS_PENDING_MAX, TICK,
+    CIRCUITS_WANTED, DIALS_PER_TICK, EVENTS_PENDING_MAX, GOSSIP_BYTES_MAX, OUTBOXES_BYTES_MAX, PEER_ADDRESSES_MAX,
+    PEERS_WANTED, REPORTS_PENDING_MAX, TICK,
 };
 use super::session::{Report, Session};
 use super::streams::PushError;
+use super::trusted::Trusted;
 use super::{DeviceKey, Multiaddr, NetCommand, NetConfig, NetEvent};
 use crate::node::clock::instant;
 
@@ -59,7 +61,13 @@ pub(super) struct Network {
     pub(super) listeners: Vec<ListenerId>,
     pub(super) listeners_waiting: Vec<ListenerId>,
     pub(super) listening: watch::Sender<Listening>,
+    /// Whether it was told where it is reached from outside.
+    pub(super) has_public: bool,
+    /// Whether it was told to listen on this machine alone.
+    pub(super) listens_on_loopback: bool,
+    pub(super) circuits: Places,
     topic: Option<IdentTopic>,
+    trusted: Trusted,
     pub(super) allowance: Allowance,
     pub(super) counters: Arc<Counters>,
 }
@@ -76,6 +84,7 @@ impl Network {
         events: mpsc::Sender<NetEvent>,
         commands: mpsc::Receiver<NetCommand>,
         listening: watch::Sender<Listening>,
+        trusted: Trusted,
         counters: Arc<Counters>,
     ) -> Network {
         let (reports_told, reports) = mpsc::channel(REPORTS_PENDING_MAX);
@@ -97,6 +106,10 @@ impl Network {
             listeners,
             listeners_waiting,
             listening,
+            has_public: !config.public.is_empty(),
+            listens_on_loopback: config.listen.iter().any(is_loopback),
+            circuits: Places::new(config.public.is_empty() && config.relay.is_none()),
+            trusted,
             topic: None,
             allowance: Allowance::default(),
             counters,
@@ -293,7 +306,7 @@ impl Network {
     /// Has places kept for whoever is in the address book, which bounds how many these are.
     fn keep_places(&mut self) {
         let trusted = self.book.peers().filter_map(|(device, _)| peer_of(device)).collect();
-        self.swarm.behaviour_mut().places.trust(trusted);
+        self.trusted.replace(trusted);
     }
 
     /// Whether the peer was trusted, in this run or an earlier one.
@@ -326,10 +339,21 @@ impl Network {
             self.unblock(device);
         }
         self.end_useless_sessions(now).await;
-        let excluded = |device: &DeviceKey| self.sessions.contains_key(device) || self.bans.contains(device);
+        self.reserve_places(now);
+        let relays = self.relays_at_hand();
+        let sight = Sight {
+            wants_more: self.sessions.len() < PEERS_WANTED,
+            circuits_wanted: CIRCUITS_WANTED.saturating_sub(self.circuits_dialled()),
+            is_relay: &|relay| relays.contains(relay),
+            reach: &|device| match self.sessions.get(device) {
+                _ if self.bans.contains(device) => Reach::Banned,
+                Some(session) if session.direct().is_some() => Reach::Direct,
+                Some(_) => Reach::Circuit,
+                None => Reach::Not,
+            },
+        };
         let listening: Vec<Multiaddr> = self.swarm.listeners().cloned().collect();
-        let wants_more = self.sessions.len() < PEERS_WANTED;
-        for mut dial in self.dialing.due(now, DIALS_PER_TICK, wants_more, excluded) {
+        for mut dial in self.dialing.due(now, DIALS_PER_TICK, &sight) {
             // From our own port to our own port TCP would meet itself, and no handshake would ever tell.
             dial.addresses.retain(|address| !listening.contains(address));
             let Some(first) = dial.addresses.first().cloned() else {

@@ -5,7 +5,7 @@
 //! most is let go. This must never end a connection of a trusted device, nor one that we dialled, and never judges who is
 //! to be trusted.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -22,7 +22,8 @@ use thiserror::Error;
 
 use super::counters::Counters;
 use super::keys::{busiest, neighbourhood_of};
-use super::limits::{INCOMING_MAX, STRANGERS_MAX};
+use super::limits::STRANGERS_MAX;
+use super::trusted::Trusted;
 
 /// Why a connection was not taken.
 #[derive(Debug, Error)]
@@ -38,7 +39,9 @@ struct Caller {
 
 /// See the module's documentation.
 pub(super) struct Behaviour {
-    trusted: BTreeSet<PeerId>,
+    trusted: Trusted,
+    /// How many there are.
+    count: usize,
     /// By age; those being let go are not in it any more.
     callers: BTreeMap<ConnectionId, Caller>,
     let_go: VecDeque<(PeerId, ConnectionId)>,
@@ -46,13 +49,8 @@ pub(super) struct Behaviour {
 }
 
 impl Behaviour {
-    pub(super) fn new(counters: Arc<Counters>) -> Behaviour {
-        Behaviour { trusted: BTreeSet::new(), callers: BTreeMap::new(), let_go: VecDeque::new(), counters }
-    }
-
-    /// These are trusted from now on, and no others.
-    pub(super) fn trust(&mut self, trusted: BTreeSet<PeerId>) {
-        self.trusted = trusted;
+    pub(super) fn new(count: usize, trusted: Trusted, counters: Arc<Counters>) -> Behaviour {
+        Behaviour { trusted, count, callers: BTreeMap::new(), let_go: VecDeque::new(), counters }
     }
 
     fn strangers(&self) -> impl Iterator<Item = (ConnectionId, Option<IpAddr>)> {
@@ -63,9 +61,9 @@ impl Behaviour {
     /// Makes room for one more. Says whether there is any.
     fn make_room(&mut self, peer: &PeerId) -> bool {
         let has_room = if self.trusted.contains(peer) {
-            self.callers.len() < INCOMING_MAX
+            self.callers.len() < self.count
         } else {
-            self.strangers().count() < STRANGERS_MAX && self.callers.len() < INCOMING_MAX
+            self.strangers().count() < STRANGERS_MAX && self.callers.len() < self.count
         };
         if has_room {
             return true;
@@ -137,6 +135,7 @@ impl NetworkBehaviour for Behaviour {
 
 #[cfg(test)]
 mod tests {
+    use super::super::limits::INCOMING_MAX;
     use super::*;
 
     struct Door {
@@ -146,7 +145,7 @@ mod tests {
 
     impl Door {
         fn new() -> Door {
-            Door { places: Behaviour::new(Arc::default()), next: 0 }
+            Door { places: Behaviour::new(INCOMING_MAX, Trusted::default(), Arc::default()), next: 0 }
         }
 
         /// A peer calls; says its connection, if it was taken.
@@ -186,7 +185,7 @@ mod tests {
     fn who_is_trusted_is_never_let_go_and_takes_the_places_of_strangers() {
         let mut door = Door::new();
         let ours: Vec<PeerId> = (0..=INCOMING_MAX).map(|_| PeerId::random()).collect();
-        door.places.trust(ours.iter().copied().collect());
+        door.places.trusted.replace(ours.iter().copied().collect());
         for _ in 0..STRANGERS_MAX {
             door.call(PeerId::random(), "10.0.0.3").expect("room");
         }

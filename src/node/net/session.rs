@@ -6,11 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use libp2p::PeerId;
+use libp2p::core::{ConnectedPoint, Endpoint};
 use libp2p::swarm::ConnectionId;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::Multiaddr;
+use super::keys::{is_circuit, split_peer};
 use super::limits::{HANDSHAKE_MAX, STRANGER_WAIT, STREAM_WAIT};
 use super::streams::{Outbox, OutboxReader, ReadEnd, WriteEnd, outbox};
 use crate::model::DeviceKey;
@@ -39,6 +41,27 @@ pub(super) struct Link {
     pub(super) address: Multiaddr,
     /// Whether we dialled.
     pub(super) is_ours: bool,
+    /// Whether it leads through a relay.
+    pub(super) is_circuit: bool,
+    /// The addresses at which the peer says it listens; it says so once for each connection, and when they change.
+    pub(super) identified: Vec<Multiaddr>,
+    /// Whether the peer says that it carries circuits.
+    pub(super) is_relay: bool,
+}
+
+impl Link {
+    /// A connection as its endpoint tells of it. Of two that punch a hole both dial, and one of them in the part of who
+    /// is dialled.
+    pub(super) fn of(endpoint: &ConnectedPoint) -> Link {
+        let is_circuit = endpoint.is_relayed();
+        let (address, is_ours) = match endpoint {
+            ConnectedPoint::Dialer { address, role_override, .. } => (address, *role_override == Endpoint::Dialer),
+            // The other end of a circuit has no address but the relay's.
+            ConnectedPoint::Listener { local_addr, .. } if is_circuit => (local_addr, false),
+            ConnectedPoint::Listener { send_back_addr, .. } => (send_back_addr, false),
+        };
+        Link { address: split_peer(address.clone()).0, is_ours, is_circuit, identified: Vec::new(), is_relay: false }
+    }
 }
 
 /// The state between `Connected` and `Disconnected`.
@@ -66,8 +89,6 @@ pub(super) struct Session {
     pub(super) delivered: Arc<AtomicBool>,
     /// The address at which we dialled the peer.
     pub(super) dialled: Option<Multiaddr>,
-    /// The addresses at which the peer says it listens.
-    pub(super) identified: Vec<Multiaddr>,
 }
 
 impl Session {
@@ -88,8 +109,23 @@ impl Session {
             announced: watch::Sender::new(false),
             delivered: Arc::new(AtomicBool::new(false)),
             dialled: None,
-            identified: Vec::new(),
         }
+    }
+
+    /// A connection that leads through no relay, if there is one.
+    pub(super) fn direct(&self) -> Option<&Link> {
+        self.connections.values().find(|link| !link.is_circuit)
+    }
+
+    /// A direct connection with a peer that carries circuits.
+    pub(super) fn to_relay(&self) -> Option<&Link> {
+        self.connections.values().find(|link| !link.is_circuit && link.is_relay)
+    }
+
+    /// The circuits, once there is a direct connection: they cost the relay, and are slower.
+    pub(super) fn needless_circuits(&self) -> Vec<ConnectionId> {
+        let circuits = self.connections.iter().filter(|(_, link)| link.is_circuit && self.direct().is_some());
+        circuits.map(|(connection, _)| *connection).collect()
     }
 
     /// The connections that are one too many since both devices dialled at the same instant, seen from the one that came
@@ -129,7 +165,10 @@ impl Session {
 
     /// Where the peer can be dialled, the best first.
     pub(super) fn addresses(&self) -> Vec<Multiaddr> {
-        self.dialled.iter().chain(&self.identified).cloned().collect()
+        let mut identified: Vec<&Multiaddr> = self.connections.values().flat_map(|link| &link.identified).collect();
+        // What leads through a relay is the last resort.
+        identified.sort_by_key(|address| is_circuit(address));
+        self.dialled.iter().chain(identified).cloned().collect()
     }
 
     /// Ends both tasks. When this returns, no frame of this session is passed up any more.
@@ -172,7 +211,8 @@ mod tests {
     const SOON: Duration = Duration::from_millis(1);
 
     fn link(is_ours: bool) -> Link {
-        Link { address: "/ip4/10.0.0.1/tcp/1".parse().expect("an address"), is_ours }
+        let address = "/ip4/10.0.0.1/tcp/1".parse().expect("an address");
+        Link { address, is_ours, is_circuit: false, identified: Vec::new(), is_relay: false }
     }
 
     fn connection(number: usize) -> ConnectionId {
@@ -209,6 +249,28 @@ mod tests {
                 assert_eq!(session.crossed(connection(2), ours_stay, now + HANDSHAKE_MAX + SOON), []);
             }
         }
+    }
+
+    #[test]
+    fn a_direct_connection_takes_the_place_of_circuits() {
+        let now = instant();
+        let mut session = session(false, now);
+        session.connections.insert(connection(1), Link { is_circuit: true, ..link(false) });
+        session.connections.insert(connection(2), Link { is_circuit: true, ..link(true) });
+        assert_eq!(session.needless_circuits(), [], "there is nothing better");
+        session.connections.insert(connection(3), link(true));
+        assert_eq!(session.needless_circuits(), [connection(1), connection(2)]);
+    }
+
+    #[test]
+    fn of_a_hole_that_is_punched_one_end_only_counts_as_having_dialled() {
+        use libp2p::core::transport::PortUse;
+        let address: Multiaddr = "/ip4/203.0.113.7/tcp/1".parse().expect("an address");
+        let dialled = |role_override| {
+            Link::of(&ConnectedPoint::Dialer { address: address.clone(), role_override, port_use: PortUse::Reuse })
+        };
+        assert!(dialled(Endpoint::Dialer).is_ours);
+        assert!(!dialled(Endpoint::Listener).is_ours);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | first connection of a peer | session begins, outbound stream asked for |
 //! | further connections | kept; the streams stay where they are |
+//! | a direct connection beside a circuit | the circuit is closed, and the session begins anew on the other |
 //! | both dialled at the same instant | the connections that the higher key dialled are closed |
 //! | the connection of our stream is lost, another is there | the session begins anew on that one |
 //! | last connection closed, ban, full outbox, oversize frame, silence | session ends |
@@ -20,7 +21,7 @@ use libp2p::core::ConnectedPoint;
 use libp2p::swarm::{ConnectionId, Stream};
 use tracing::{debug, info, warn};
 
-use super::keys::{device_of, split_peer};
+use super::keys::device_of;
 use super::limits::{STREAM_REOPENS_MAX, STREAMS_INBOUND_MAX};
 use super::network::{Network, Pending, jitter};
 use super::session::{Ended, Link, Outbound, Report, Session, stop_reader};
@@ -36,28 +37,38 @@ impl Network {
             let _ = self.swarm.disconnect_peer_id(peer);
             return;
         };
+        if self.swarm.behaviour().calling_back.as_ref().is_some_and(|server| server.is_call_back(connection)) {
+            return;
+        }
         self.dialing.connected(connection, device, now);
-        let outbound = endpoint.is_dialer();
-        let (address, _) = split_peer(endpoint.get_remote_address().clone());
+        let link = Link::of(&endpoint);
+        let dialled = (link.is_ours && !link.is_circuit).then(|| link.address.clone());
         if let Some(session) = self.sessions.get_mut(&device) {
-            debug!(%device, "one more connection");
-            session.connections.insert(connection, Link { address: address.clone(), is_ours: outbound });
-            let too_many = session.crossed(connection, self.own < device, now);
-            if !too_many.is_empty() {
-                debug!(%device, outbound, "we dialled each other, closing one connection");
-                self.counters.crossed.add();
-                self.part_with(device, &too_many).await;
+            debug!(%device, address = %link.address, "one more connection");
+            session.connections.insert(connection, link);
+            let needless = session.needless_circuits();
+            if needless.is_empty() {
+                let too_many = session.crossed(connection, self.own < device, now);
+                if !too_many.is_empty() {
+                    debug!(%device, "we dialled each other, closing one connection");
+                    self.counters.crossed.add();
+                    self.part_with(device, &too_many).await;
+                }
+            } else {
+                info!(peer = %device, "reached directly, leaving the relay");
+                self.counters.punched.add();
+                self.part_with(device, &needless).await;
             }
         } else {
-            self.begin_session(device, peer, connection, Link { address: address.clone(), is_ours: outbound });
+            self.begin_session(device, peer, connection, link);
         }
-        if outbound && let Some(session) = self.sessions.get_mut(&device) {
+        if let (Some(address), Some(session)) = (dialled, self.sessions.get_mut(&device)) {
             session.dialled.get_or_insert(address);
         }
     }
 
     fn begin_session(&mut self, device: DeviceKey, peer: PeerId, connection: ConnectionId, link: Link) {
-        let Link { address, is_ours: outbound } = link.clone();
+        let Link { address, is_ours: outbound, .. } = link.clone();
         if self.is_trusted(&device) {
             info!(peer = %device, %address, outbound, "connected");
         } else {
