@@ -118,7 +118,7 @@ fn a_conflict_is_seen_told_and_dealt_with() {
 }
 
 /// A library that shifts the clock of the program it is loaded into.
-fn clock_shim(shop: &Shop) -> Result<String, String> {
+pub fn clock_shim(shop: &Shop) -> Result<String, String> {
     let library = shop.beside("clock.so").to_str().expect("Unicode").to_owned();
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/shims/clock.c");
     crate::disks::tool(&["cc", "-shared", "-fPIC", "-O1", "-o", &library, source]).map(|_| library)

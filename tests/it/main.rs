@@ -41,6 +41,8 @@ mod golden;
 #[cfg(feature = "node")]
 mod heads_file;
 #[cfg(feature = "node")]
+mod hosts;
+#[cfg(feature = "node")]
 mod http;
 mod https;
 #[cfg(feature = "node")]

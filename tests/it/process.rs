@@ -68,7 +68,20 @@ impl Ran {
 
 /// The program with those words, in an environment that says nothing to it.
 fn program(words: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ucash"));
+    program_at(&[], words)
+}
+
+/// The same on another host, behind the words that lead there.
+fn program_at(way: &[String], words: &[&str]) -> Command {
+    let ucash = env!("CARGO_BIN_EXE_ucash");
+    let mut command = match way.split_first() {
+        Some((first, rest)) => {
+            let mut command = Command::new(first);
+            command.args(rest).arg(ucash);
+            command
+        }
+        None => Command::new(ucash),
+    };
     for (name, _) in std::env::vars_os() {
         let ours = name.to_string_lossy();
         if ours.starts_with("UCASH_") || ours.starts_with("LC_") || ours == "LANG" || ours == "LANGUAGE" {
@@ -244,6 +257,10 @@ struct Node {
 pub struct Shop {
     name: String,
     directory: PathBuf,
+    /// The words that lead to its host; none for this one.
+    way: Vec<String>,
+    /// What its programs find in their environment.
+    environment: Vec<(String, String)>,
     node: Option<Node>,
     home: TempDir,
 }
@@ -252,7 +269,25 @@ impl Shop {
     /// A directory that does not exist yet.
     pub fn empty(name: &str) -> Shop {
         let home = TempDir::new().expect("a temporary directory");
-        Shop { name: name.to_owned(), directory: home.path().join("data"), node: None, home }
+        Shop {
+            name: name.to_owned(),
+            directory: home.path().join("data"),
+            way: Vec::new(),
+            environment: Vec::new(),
+            node: None,
+            home,
+        }
+    }
+
+    /// From now on its programs run on another host: behind these words, and asked by commands only.
+    pub fn stand_at(&mut self, way: Vec<String>) {
+        assert!(self.node.is_none(), "{} runs where it is", self.name);
+        self.way = way;
+    }
+
+    /// From now on its programs find this in their environment.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.environment.push((name.to_owned(), value.to_owned()));
     }
 
     /// Founds a network; this device is its head office and stands in that shop.
@@ -270,7 +305,7 @@ impl Shop {
     }
 
     #[track_caller]
-    fn founded(self, network: &str, shop: u32) -> Shop {
+    pub fn founded(self, network: &str, shop: u32) -> Shop {
         let number = shop.to_string();
         self.ok(&["init", "--network", network, "--shop", "Siège", "--shop-id", &number, "--device", &self.name]);
         self
@@ -293,10 +328,15 @@ impl Shop {
 
     #[track_caller]
     fn accept(name: &str, invitation: &str, shop: u32) -> Shop {
-        let joined = Shop::empty(name);
-        let status = joined.ok(&["join", invitation, "--device", name]);
-        assert_eq!(status["shop_id"], shop, "{name} stands in the shop it was invited to");
-        joined
+        Shop::empty(name).accepted(invitation, shop)
+    }
+
+    /// The device of this directory joins by that invitation.
+    #[track_caller]
+    pub fn accepted(self, invitation: &str, shop: u32) -> Shop {
+        let status = self.ok(&["join", invitation, "--device", &self.name]);
+        assert_eq!(status["shop_id"], shop, "{} stands in the shop it was invited to", self.name);
+        self
     }
 
     /// An invitation for that shop.
@@ -330,13 +370,16 @@ impl Shop {
     /// Runs a command on its directory, with `--json`.
     #[track_caller]
     pub fn run(&self, words: &[&str]) -> Ran {
-        ucash(&[&["--data", self.data(), "--json"], words].concat())
+        self.run_in(words, &[])
     }
 
     /// The same, in an environment with those variables too.
     #[track_caller]
     pub fn run_in(&self, words: &[&str], environment: &[(&str, &str)]) -> Ran {
-        ucash_in(&[&["--data", self.data(), "--json"], words].concat(), environment)
+        let words = [&["--data", self.data(), "--json"], words].concat();
+        let mut command = program_at(&self.way, &words);
+        command.envs(self.environment.iter().cloned()).envs(environment.iter().copied());
+        ended(command, &words)
     }
 
     /// Runs a command that must succeed.
@@ -379,11 +422,17 @@ impl Shop {
         words: &[&str],
         environment: &[(&str, String)],
     ) -> &mut Shop {
+        let start = [command, "--http", http, "--listen", listen, "--no-mdns"];
+        self.start_as(&[&start[..], words].concat(), environment)
+    }
+
+    /// Starts its node by these words and no others, and waits until it is ready.
+    #[track_caller]
+    pub fn start_as(&mut self, words: &[&str], environment: &[(&str, String)]) -> &mut Shop {
         assert!(self.node.is_none(), "{} runs already", self.name);
-        let start = ["--data", self.data(), "--json", command, "--http", http, "--listen", listen, "--no-mdns"];
         let log = File::options().create(true).append(true).open(self.beside("log")).expect("the log opens");
-        let mut command = program(&[&start[..], words].concat());
-        command.envs(environment.iter().map(|(name, value)| (*name, value)));
+        let mut command = program_at(&self.way, &[&["--data", self.data(), "--json"], words].concat());
+        command.envs(self.environment.iter().cloned()).envs(environment.iter().map(|(name, value)| (*name, value)));
         let mut child = command.stderr(log).spawn().expect("the program starts");
         let stdout = child.stdout.take().expect("piped");
         let (line, ready) = mpsc::channel();
@@ -444,7 +493,7 @@ impl Shop {
     /// Its status: over HTTP while its node runs, else by the command.
     #[track_caller]
     pub fn status(&self) -> Value {
-        if self.node.is_some() { self.get("/api/v1/status") } else { self.ok(&["status"]) }
+        if self.node.is_some() && self.way.is_empty() { self.get("/api/v1/status") } else { self.ok(&["status"]) }
     }
 
     /// Its state digest.
@@ -461,6 +510,10 @@ impl Shop {
 
     /// A credit by its reference, if it knows it.
     pub fn credit(&self, reference: &str) -> Result<Value, String> {
+        if !self.way.is_empty() {
+            let ran = self.run(&["credit", "show", reference]);
+            return if ran.code == Some(0) { Ok(ran.answer()) } else { Err(ran.stderr) };
+        }
         let answer = self.face().request("GET", &format!("/api/v1/credits/{reference}"), &[], None)?;
         if answer.status == 200 { Ok(answer.json()) } else { Err(format!("{reference}: {}", answer.text)) }
     }

@@ -68,11 +68,18 @@ impl Target {
         matches!(self.state, State::Dialing { .. })
     }
 
+    /// Whether it is we who are there, and nobody else can be.
+    fn is_ours(&self, sight: &Sight<'_>) -> bool {
+        self.device.is_none() && self.addresses.iter().all(|address| sight.own.contains(address))
+    }
+
     /// Where it is to be dialled as things stand. A circuit is the last resort: taken once a direct dial has failed, and
     /// left alone where there is one already; what may be a shorter way is tried meanwhile.
     fn addresses_in(&self, sight: &Sight<'_>) -> Vec<Multiaddr> {
         let reach = self.peer().map_or(Reach::Not, |peer| (sight.reach)(&peer));
-        let has_direct = self.addresses.iter().any(|address| !is_circuit(address));
+        // In another shop's network the address of a device may be ours: most routers give the same ones.
+        let is_direct = |address: &Multiaddr| !is_circuit(address) && !sight.own.contains(address);
+        let has_direct = self.addresses.iter().any(is_direct);
         let (direct, circuits) = match reach {
             Reach::Direct | Reach::Banned => (false, false),
             Reach::Circuit => (true, false),
@@ -80,7 +87,7 @@ impl Target {
         };
         let is_usable = |address: &&Multiaddr| match relay_of(address) {
             Some(relay) => circuits && (sight.is_relay)(&relay),
-            None => direct && !is_circuit(address),
+            None => direct && is_direct(address),
         };
         self.addresses.iter().filter(is_usable).cloned().collect()
     }
@@ -103,6 +110,8 @@ pub(super) struct Sight<'a> {
     pub(super) circuits_wanted: usize,
     /// Whether circuits can be dialled through this relay.
     pub(super) is_relay: &'a dyn Fn(&PeerId) -> bool,
+    /// Where we listen ourselves: from our own port to our own port TCP would meet itself, and no handshake would tell.
+    pub(super) own: &'a [Multiaddr],
     /// How a device is reached.
     pub(super) reach: &'a dyn Fn(&DeviceKey) -> Reach,
 }
@@ -246,7 +255,7 @@ impl Dialing {
     }
 
     /// Up to `max` dials that are due, the best origins first. Those only told of are dialled where more peers are wanted.
-    /// Each dial must be answered by [`Dialing::started`].
+    /// Each dial must be answered by [`Dialing::started`], or by [`Dialing::is_ours`] if it has no address left.
     pub(super) fn due(&self, now: Instant, max: usize, sight: &Sight<'_>) -> Vec<Dial> {
         let in_flight: Vec<DeviceKey> =
             self.targets.values().filter(|target| target.is_dialing()).filter_map(Target::peer).collect();
@@ -264,7 +273,7 @@ impl Dialing {
                 continue;
             }
             let addresses = target.addresses_in(sight);
-            if addresses.is_empty() {
+            if addresses.is_empty() && !target.is_ours(sight) {
                 continue;
             }
             let behind = match target.origin {
@@ -303,7 +312,7 @@ impl Dialing {
                 }
                 circuits_allowed = circuits_allowed.saturating_sub(1);
             }
-            if addresses.is_empty() {
+            if addresses.is_empty() && !target.is_ours(sight) {
                 continue;
             }
             picked.extend(target.peer());
@@ -343,12 +352,9 @@ impl Dialing {
         Some(failure)
     }
 
-    /// All addresses of a target are ours. Without a key it is of no use; a peer may get another address later.
-    pub(super) fn is_ours(&mut self, id: TargetId, now: Instant) {
-        match self.targets.get_mut(&id) {
-            Some(target) if target.device.is_some() => target.state = State::Waiting { until: now + BACKOFF_MAX },
-            _ => drop(self.targets.remove(&id)),
-        }
+    /// All addresses of a target without a key are ours: it is of no use.
+    pub(super) fn is_ours(&mut self, id: TargetId) {
+        self.targets.remove(&id);
     }
 
     /// A dial reached ourselves: that address is never tried again.

@@ -341,10 +341,12 @@ impl Network {
         self.end_useless_sessions(now).await;
         self.reserve_places(now);
         let relays = self.relays_at_hand();
+        let listening: Vec<Multiaddr> = self.swarm.listeners().cloned().collect();
         let sight = Sight {
             wants_more: self.sessions.len() < PEERS_WANTED,
             circuits_wanted: CIRCUITS_WANTED.saturating_sub(self.circuits_dialled()),
             is_relay: &|relay| relays.contains(relay),
+            own: &listening,
             reach: &|device| match self.sessions.get(device) {
                 _ if self.bans.contains(device) => Reach::Banned,
                 Some(session) if session.direct().is_some() => Reach::Direct,
@@ -352,13 +354,10 @@ impl Network {
                 None => Reach::Not,
             },
         };
-        let listening: Vec<Multiaddr> = self.swarm.listeners().cloned().collect();
-        for mut dial in self.dialing.due(now, DIALS_PER_TICK, &sight) {
-            // From our own port to our own port TCP would meet itself, and no handshake would ever tell.
-            dial.addresses.retain(|address| !listening.contains(address));
+        for dial in self.dialing.due(now, DIALS_PER_TICK, &sight) {
             let Some(first) = dial.addresses.first().cloned() else {
                 debug!("an address is our own");
-                self.dialing.is_ours(dial.target, now);
+                self.dialing.is_ours(dial.target);
                 continue;
             };
             let opts = match dial.device.as_ref().and_then(peer_of) {

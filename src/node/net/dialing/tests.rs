@@ -1,3 +1,5 @@
+//! Whom a device dials, when, and whom not: tables and storms, with the time handed in.
+
 use super::super::limits::{DIALS_PER_TICK, HANDSHAKE_MAX, TICK};
 use super::*;
 use crate::node::clock::instant;
@@ -14,7 +16,7 @@ fn address(port: u16) -> Vec<Multiaddr> {
 
 /// Nobody is connected, and more peers are wanted.
 const ALONE: Sight<'static> =
-    Sight { wants_more: true, circuits_wanted: 2, is_relay: &|_| false, reach: &|_| Reach::Not };
+    Sight { wants_more: true, circuits_wanted: 2, is_relay: &|_| false, own: &[], reach: &|_| Reach::Not };
 
 /// The same with peers enough.
 const SATED: Sight<'static> = Sight { wants_more: false, ..ALONE };
@@ -295,4 +297,20 @@ fn of_many_that_only_a_relay_reaches_a_few_are_dialled_and_not_the_same_by_all()
         let dials = dialled.iter().filter(|dialled| **dialled == device(number)).count();
         assert!(dials <= 10, "{dials} of 50 dial device {number}");
     }
+}
+
+#[test]
+fn an_address_that_is_ours_in_this_network_is_not_dialled_and_does_not_stand_in_the_way_of_a_circuit() {
+    let now = instant();
+    let relay = PeerId::random();
+    let own = address(1);
+    let sight = Sight { is_relay: &|peer| *peer == relay, own: &own, ..ALONE };
+    let mut dialing = Dialing::new(device(OWN));
+    dialing.add(Origin::Trusted, Some(device(1)), &[address(1), vec![circuit(relay)]].concat(), now);
+    assert_eq!(dialing.due(now, 9, &sight).pop().expect("due").addresses, [circuit(relay)]);
+    dialing.add(Origin::Asked, None, &address(1), now);
+    let ours = dialing.due(now, 9, &sight).pop().expect("due");
+    assert_eq!((ours.device, &ours.addresses[..]), (None, &[][..]));
+    dialing.is_ours(ours.target);
+    assert_eq!(dialing.due(now, 9, &sight).len(), 1);
 }
