@@ -1,0 +1,65 @@
+//! What happens to a link: pulled, deaf in one direction, slow, and leading to another address; and it heals.
+
+use super::{Lan, RELAY, among_hosts, grant, has, is_paid, joined_at, office_at, on_the_internet, relay_at, start};
+use crate::process::one_digest;
+
+#[test]
+fn a_link_that_is_pulled_deaf_slow_or_renumbered_heals() {
+    among_hosts("hosts::links::a_link_that_is_pulled_deaf_slow_or_renumbered_heals", || {
+        let (internet, _cable) = on_the_internet(RELAY);
+        let (goma, bukavu) = (Lan::new("203.0.113.10"), Lan::new("203.0.113.20"));
+        let ((desk, _desk_cable), (counter, cable)) = (goma.plug(10), bukavu.plug(20));
+        let mut office = office_at(&desk, &["--no-mdns"]);
+        let (relay, address) = relay_at(&internet, &office, &desk);
+        let mut till = joined_at("guichet", &office, (&desk, &counter), &[]);
+        office.stop();
+        for shop in [&mut office, &mut till] {
+            start(shop, "start", &["--no-mdns", "--peer", &address]);
+        }
+        let shops = [&office, &till, &relay];
+        let both_work = |part: &str| {
+            grant(&office, &format!("{part}-2"));
+            till.ok(&["credit", "pay", &format!("{part}-1"), "--amount", "4"]);
+        };
+        let healed = |part: &str| {
+            has(&till, &format!("{part}-2"));
+            is_paid(&office, &format!("{part}-1"), "4.00");
+            one_digest(&shops);
+        };
+        let begin = |part: &str| {
+            grant(&office, &format!("{part}-1"));
+            has(&till, &format!("{part}-1"));
+        };
+
+        begin("PULLED");
+        cable.pull();
+        both_work("PULLED");
+        assert!(till.credit("PULLED-2").is_err(), "no word comes through");
+        cable.put_back();
+        healed("PULLED");
+
+        begin("DEAF");
+        counter.sh("nft add table ip deaf; nft 'add chain ip deaf ears { type filter hook input priority 0; }'; \
+            nft add rule ip deaf ears iifname eth0 drop");
+        both_work("DEAF");
+        assert!(till.credit("DEAF-2").is_err(), "it speaks and hears nothing");
+        counter.sh("nft delete table ip deaf");
+        healed("DEAF");
+
+        begin("SLOW");
+        cable.slow_down("64kbit");
+        counter.sh("tc qdisc add dev eth0 root tbf rate 64kbit burst 4kb latency 2s");
+        (3..30).for_each(|number| grant(&office, &format!("SLOW-{number}")));
+        both_work("SLOW");
+        healed("SLOW");
+        has(&till, "SLOW-29");
+
+        begin("MOVED");
+        counter.sh("ip addr add 192.168.1.77/24 dev eth0; ip addr del 192.168.1.20/24 dev eth0; \
+            ip addr show dev eth0 | grep -q 192.168.1.77 || ip addr add 192.168.1.77/24 dev eth0; \
+            ip route replace default via 192.168.1.1");
+        both_work("MOVED");
+        healed("MOVED");
+        shops.into_iter().for_each(|shop| shop.assert_sound());
+    });
+}
