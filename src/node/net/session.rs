@@ -1,6 +1,7 @@
 //! One peer's session: its connections, its two streams, and what is known of it. Holds state, decides nothing.
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -12,7 +13,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::Multiaddr;
-use super::keys::{is_circuit, split_peer};
+use super::keys::{host_of, is_circuit, split_peer};
 use super::limits::{HANDSHAKE_MAX, STRANGER_WAIT, STREAM_WAIT};
 use super::streams::{Outbox, OutboxReader, ReadEnd, WriteEnd, outbox};
 use crate::model::DeviceKey;
@@ -41,6 +42,8 @@ pub(super) struct Link {
     pub(super) address: Multiaddr,
     /// Whether we dialled.
     pub(super) is_ours: bool,
+    /// Our own address that it leaves from, where the system tells.
+    pub(super) source: Option<IpAddr>,
     /// Whether it leads through a relay.
     pub(super) is_circuit: bool,
     /// The addresses at which the peer says it listens; it says so once for each connection, and when they change.
@@ -60,8 +63,23 @@ impl Link {
             ConnectedPoint::Listener { local_addr, .. } if is_circuit => (local_addr, false),
             ConnectedPoint::Listener { send_back_addr, .. } => (send_back_addr, false),
         };
-        Link { address: split_peer(address.clone()).0, is_ours, is_circuit, identified: Vec::new(), is_relay: false }
+        let source = match endpoint {
+            _ if is_circuit => None,
+            ConnectedPoint::Dialer { address, .. } => host_of(address).and_then(source_towards),
+            ConnectedPoint::Listener { local_addr, .. } => host_of(local_addr),
+        };
+        let address = split_peer(address.clone()).0;
+        Link { address, is_ours, source, is_circuit, identified: Vec::new(), is_relay: false }
     }
+}
+
+/// The address that packets to this host leave from at this moment; none is sent.
+fn source_towards(host: IpAddr) -> Option<IpAddr> {
+    let any: IpAddr = if host.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let socket = UdpSocket::bind((any, 0)).ok()?;
+    // The discard port (RFC 863): only its being one matters.
+    socket.connect((host, 9)).ok()?;
+    Some(socket.local_addr().ok()?.ip())
 }
 
 /// The state between `Connected` and `Disconnected`.
@@ -212,7 +230,7 @@ mod tests {
 
     fn link(is_ours: bool) -> Link {
         let address = "/ip4/10.0.0.1/tcp/1".parse().expect("an address");
-        Link { address, is_ours, is_circuit: false, identified: Vec::new(), is_relay: false }
+        Link { address, is_ours, source: None, is_circuit: false, identified: Vec::new(), is_relay: false }
     }
 
     fn connection(number: usize) -> ConnectionId {
@@ -249,6 +267,17 @@ mod tests {
                 assert_eq!(session.crossed(connection(2), ours_stay, now + HANDSHAKE_MAX + SOON), []);
             }
         }
+    }
+
+    #[test]
+    fn a_connection_knows_the_address_that_it_leaves_from() {
+        let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        assert_eq!(source_towards(loopback), Some(loopback));
+        let endpoint = ConnectedPoint::Listener {
+            local_addr: "/ip4/10.0.0.7/tcp/1".parse().expect("an address"),
+            send_back_addr: "/ip4/10.0.0.8/tcp/2".parse().expect("an address"),
+        };
+        assert_eq!(Link::of(&endpoint).source, Some(IpAddr::from([10, 0, 0, 7])));
     }
 
     #[test]

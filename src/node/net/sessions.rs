@@ -6,6 +6,7 @@
 //! | further connections | kept; the streams stay where they are |
 //! | a direct connection beside a circuit | the circuit is closed, and the session begins anew on the other |
 //! | both dialled at the same instant | the connections that the higher key dialled are closed |
+//! | our own address is gone from which a connection left | the connection is closed |
 //! | the connection of our stream is lost, another is there | the session begins anew on that one |
 //! | last connection closed, ban, full outbox, oversize frame, silence | session ends |
 //! | our stream dies before a frame was written | opened again, a few times |
@@ -13,6 +14,7 @@
 //! | the peer opens a second stream before a frame came | it replaces the first |
 //! | the peer opens a second stream later | the peer has begun anew (restart, lost connection): so do we |
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -131,6 +133,20 @@ impl Network {
         self.dialing.disconnected(device, session.was_live(), instant(), jitter());
         session.end().await;
         self.tell(NetEvent::Disconnected { peer: device });
+    }
+
+    /// Closes the connections that left from an address which is no longer ours: nothing will come over them, and the
+    /// other end would be waited for until it is silent for too long.
+    pub(super) async fn part_from(&mut self, source: IpAddr) {
+        let left = |session: &Session| -> Vec<ConnectionId> {
+            let links = session.connections.iter().filter(|(_, link)| link.source == Some(source));
+            links.map(|(connection, _)| *connection).collect()
+        };
+        let gone: Vec<_> = self.sessions.iter().map(|(device, session)| (*device, left(session))).collect();
+        for (device, connections) in gone.into_iter().filter(|(_, connections)| !connections.is_empty()) {
+            debug!(peer = %device, %source, "our address is gone, closing the connection");
+            self.part_with(device, &connections).await;
+        }
     }
 
     /// Ends a session and closes its connections.

@@ -10,7 +10,8 @@ use tracing::{debug, info, warn};
 use super::behaviour::{BehaviourEvent, new_mdns};
 use super::dialing::Origin;
 use super::keys::{
-    device_of, is_circuit, is_dialable, is_direct, is_loopback, is_of_everyone, is_of_the_link, relay_of, split_peer,
+    device_of, host_of, is_circuit, is_dialable, is_direct, is_loopback, is_of_everyone, is_of_the_link, relay_of,
+    split_peer,
 };
 use super::limits::{GOSSIP_PENDING_MAX, MDNS_RECORDS_MAX, PEER_ADDRESSES_MAX};
 use super::network::{Network, jitter};
@@ -49,6 +50,9 @@ impl Network {
             }
             SwarmEvent::ExpiredListenAddr { address, .. } => {
                 self.swarm.remove_external_address(&address);
+                if let Some(source) = host_of(&address) {
+                    self.part_from(source).await;
+                }
                 // In another network others may reach us at other addresses, or at none.
                 self.listening.send_modify(|state| state.confirmed.clear());
                 let address = self.with_own_peer(address);

@@ -1,5 +1,7 @@
 //! What happens to a link: pulled, deaf in one direction, slow, and leading to another address; and it heals.
 
+use std::time::Instant;
+
 use super::{Lan, RELAY, among_hosts, grant, has, is_paid, joined_at, office_at, on_the_internet, relay_at, start};
 use crate::process::one_digest;
 
@@ -22,9 +24,11 @@ fn a_link_that_is_pulled_deaf_slow_or_renumbered_heals() {
             till.ok(&["credit", "pay", &format!("{part}-1"), "--amount", "4"]);
         };
         let healed = |part: &str| {
+            let began = Instant::now();
             has(&till, &format!("{part}-2"));
             is_paid(&office, &format!("{part}-1"), "4.00");
             one_digest(&shops);
+            println!("{part}: in step {} ms after it healed", began.elapsed().as_millis());
         };
         let begin = |part: &str| {
             grant(&office, &format!("{part}-1"));
