@@ -422,7 +422,7 @@ impl World {
                     self.plan(at, Event::Frame { from: device, to, epoch, bytes });
                 }
             }
-            Output::Publish { bytes } => {
+            Output::Publish { bytes, .. } => {
                 let bytes: Rc<[u8]> = bytes.into();
                 self.overhear(&bytes);
                 for to in self.network.connected(device) {

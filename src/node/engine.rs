@@ -21,7 +21,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
 
 use super::changes::Changes;
 use super::clock::now;
-use super::gossip::Seal;
+use super::gossip::Circles;
 use super::handle::{Request, SyncReport};
 use super::home::Home;
 use super::metrics::{Disk, Metrics, Way};
@@ -80,7 +80,7 @@ pub(super) struct Engine {
     replica: Option<Replica<SledStore>>,
     home: Home,
     pace: Option<Pace>,
-    seal: Seal,
+    circles: Circles,
     net: Option<mpsc::Sender<NetCommand>>,
     whereabouts: Option<Whereabouts>,
     hints: Vec<NetCommand>,
@@ -110,13 +110,13 @@ impl Engine {
         undurable: Arc<AtomicBool>,
         metrics: Metrics,
     ) -> Engine {
-        let seal = Seal::new(&replica.gossip_key());
+        let circles = Circles::of(&replica);
         metrics.set_disk(disk(&replica));
         Engine {
             replica: Some(replica),
             home,
             pace,
-            seal,
+            circles,
             net,
             whereabouts,
             hints: Vec::new(),
@@ -239,6 +239,9 @@ impl Engine {
         self.metrics.tally(self.counted, tally);
         self.counted = tally;
         self.metrics.set_disk(disk(replica));
+        if self.circles.follow(replica) {
+            self.hints.push(NetCommand::Subscribe(self.circles.topics()));
+        }
         match replica.begin_sync() {
             Ok(None) => self.let_out(outputs, true).await,
             Ok(Some(work)) => {
@@ -362,13 +365,14 @@ impl Engine {
                 self.metrics.frame(Way::In, frame.len());
                 Some(Input::Frame { peer, bytes: frame })
             }
-            NetEvent::Gossip { id, from, bytes } => {
-                if let Some(told) = self.seal.open_whereabouts(&bytes) {
+            NetEvent::Gossip { id, from, topic, bytes } => {
+                let seal = self.circles.seal_of(&topic);
+                if let Some(told) = seal.and_then(|seal| seal.open_whereabouts(&bytes)) {
                     let is_ours = self.hear_whereabouts(&told);
                     self.judged.push((id, is_ours));
                     return None;
                 }
-                let plain = self.seal.open(&bytes);
+                let plain = seal.and_then(|seal| seal.open(&bytes));
                 match &plain {
                     Some(_) => self.metrics.gossip(Way::In),
                     None => self.metrics.gossip_unsealed(),
@@ -392,8 +396,13 @@ impl Engine {
 
     /// Says where this device is, if it is time.
     fn tell_whereabouts(&mut self) {
-        let told = self.whereabouts.as_mut().and_then(|whereabouts| whereabouts.tell(Instant::now()));
-        self.hints.extend(told.and_then(|told| self.seal.seal_whereabouts(&told)).map(NetCommand::Publish));
+        let Some(told) = self.whereabouts.as_mut().and_then(|whereabouts| whereabouts.tell(Instant::now())) else {
+            return;
+        };
+        for (topic, seal) in self.circles.neighbours() {
+            let sealed = seal.seal_whereabouts(&told);
+            self.hints.extend(sealed.map(|bytes| NetCommand::Publish { topic: topic.clone(), bytes }));
+        }
     }
 
     /// Someone said where a device is. Answers whether others should hear it, too.
@@ -440,11 +449,13 @@ impl Engine {
                 self.metrics.frame(Way::Out, bytes.len());
                 self.tell(NetCommand::Send { peer, frame: bytes }).await;
             }
-            Output::Publish { bytes } => {
+            Output::Publish { scope, bytes } => {
+                let Some((topic, seal)) = self.circles.circle(scope) else { return };
                 // What is too long for gossip is found by the next comparison.
-                if let Some(sealed) = self.seal.seal(&bytes).filter(|sealed| sealed.len() <= GOSSIP_BYTES_MAX) {
+                if let Some(bytes) = seal.seal(&bytes).filter(|sealed| sealed.len() <= GOSSIP_BYTES_MAX) {
                     self.metrics.gossip(Way::Out);
-                    self.tell(NetCommand::Publish(sealed)).await;
+                    let topic = topic.clone();
+                    self.tell(NetCommand::Publish { topic, bytes }).await;
                 }
             }
             Output::Changed { changes } => self.changes.tell(changes),

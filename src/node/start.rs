@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use super::clock::{now, random};
 use super::engine::{Engine, Pace};
-use super::gossip::topic;
+use super::gossip::Circles;
 use super::handle::NodeHandle;
 use super::home::{Home, HomeError, RESTORING, Running};
 use super::metrics::Metrics;
@@ -341,7 +341,7 @@ pub async fn run(path: &Path, options: RunOptions, found: Option<FoundOptions>) 
         public: options.public,
         relay: options.relay,
         mdns: options.mdns,
-        gossip_topic: Some(topic(replica.registry().network())),
+        gossip_topics: Circles::of(&replica).topics(),
         address_book: Some(home.address_book()),
     };
     let net = if config.listen.is_empty() {
@@ -412,7 +412,7 @@ pub async fn join(path: &Path, options: JoinOptions) -> Result<Replica<SledStore
             public: Vec::new(),
             relay: None,
             mdns: options.mdns,
-            gossip_topic: None,
+            gossip_topics: Vec::new(),
             address_book: Some(home.address_book()),
         },
         events,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::ledger::Refusal;
-use crate::model::DeviceKey;
+use crate::model::{DeviceKey, Scope};
 use crate::replica::{Answer, Change, Command, Query};
 
 /// What happened outside.
@@ -89,8 +89,10 @@ pub enum Output {
         /// A frame.
         bytes: Vec<u8>,
     },
-    /// Gossip this to the devices of the network.
+    /// Gossip this to the devices of the network that read its scope.
     Publish {
+        /// What the entries speak about.
+        scope: Scope,
         /// A frame of entries, to be sealed.
         bytes: Vec<u8>,
     },

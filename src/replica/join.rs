@@ -26,6 +26,12 @@ struct Issued {
 /// Invitations hold at most a week: one that lies about is a key under the mat.
 const EXPIRES_IN_MS_MAX: i64 = 7 * 24 * 3_600_000;
 
+/// The key of one shop's gossip, which follows from the network's: a device that reads that shop only is given no other, so
+/// that what is gossiped of the others says nothing to it, whatever program it runs.
+pub fn shop_gossip_key(network: &[u8; 32], shop: ShopId) -> [u8; 32] {
+    blake3::derive_key("ucash/v1/gossip-shop", &[&network[..], &shop.0.to_be_bytes()].concat())
+}
+
 impl<S: Store> Replica<S> {
     #[expect(clippy::too_many_arguments, reason = "the fields of one command, named there")]
     pub(super) fn invite(
@@ -140,7 +146,13 @@ impl<S: Store> Replica<S> {
         }
         let credentials = self.fold.registry.credentials(&joiner);
         let credentials = credentials.ok_or_else(|| ReplicaError::damaged("a joiner has no certificate"))?;
-        Ok(Message::Joined { credentials: Box::new(credentials), gossip_key: GossipKey(self.identity.gossip_key) })
+        let own = self.identity.gossip_key;
+        // Who is confined to a shop itself holds that shop's key, and can give no other.
+        let gossip_key = match (issued.read, self.reading()) {
+            (ReadScope::Own, (_, None)) => shop_gossip_key(&own, issued.shop),
+            _ => own,
+        };
+        Ok(Message::Joined { credentials: Box::new(credentials), gossip_key: GossipKey(gossip_key) })
     }
 
     fn admit(&mut self, joiner: DeviceKey, issued: &Issued, name: &str, now: Timestamp) -> Result<(), CommandError> {

@@ -62,7 +62,7 @@ use error::CommandError;
 pub use error::ReplicaError;
 pub use gateway::{ReportOutcome, RowFilter, RowView};
 pub use io::{Input, Output, Tally};
-pub use join::{JoinError, Joiner};
+pub use join::{JoinError, Joiner, shop_gossip_key};
 pub use operations::SetAside;
 pub use reading::LogFilter;
 pub use restore::{BackupCheck, RestoreError, Restorer};
@@ -77,8 +77,8 @@ pub use view::{
 
 use crate::ledger::{Book, Refusal, SetDigest};
 use crate::log::{Head, LogId, SigningKey};
-use crate::membership::Registry;
-use crate::model::{DeviceKey, DocumentId, Hlc, Holder, Incarnation, Origin, Scope, Timestamp};
+use crate::membership::{ReadScope, Registry};
+use crate::model::{DeviceKey, DocumentId, Hlc, Holder, Incarnation, Origin, Scope, ShopId, Timestamp};
 use crate::planted::{self, Bug};
 use crate::replica::fold::{Entries, Fold};
 use crate::replica::logs::Logs;
@@ -320,9 +320,21 @@ impl<S: Store> Replica<S> {
         self.logs.store
     }
 
-    /// The gossip key, by which what is gossiped is sealed.
+    /// The gossip key that this device was given: the network's, or its shop's if it reads no other.
     pub fn gossip_key(&self) -> [u8; 32] {
         self.identity.gossip_key
+    }
+
+    /// The shop of this device, and the one to which its reading is confined, if it is.
+    pub fn reading(&self) -> (Option<ShopId>, Option<ShopId>) {
+        let standing = self.own_standing();
+        let own = standing.map(|(shop, ..)| shop);
+        (own, standing.filter(|(.., read)| *read == ReadScope::Own).and(own))
+    }
+
+    /// The shops that are known.
+    pub fn shops(&self) -> impl Iterator<Item = ShopId> {
+        self.fold.book.shops().keys().copied()
     }
 
     /// The secrets of this device.
@@ -398,8 +410,9 @@ impl<S: Store> Replica<S> {
         self.logs.store.apply(&batch)?;
         self.unsynced = true;
         for suffix in fresh {
-            let bytes = encode(&Message::Entries(Packed::pack(&suffix)));
-            self.outputs.push(Output::Publish { bytes });
+            let packed = Packed::pack(&suffix);
+            let scope = packed.log().scope;
+            self.outputs.push(Output::Publish { scope, bytes: encode(&Message::Entries(packed)) });
         }
         if !changes.is_empty() {
             self.outputs.push(Output::Changed { changes });

@@ -65,7 +65,7 @@ pub fn run(node: &mut Node, now: Timestamp, command: Command) -> (Result<Answer,
     for output in outputs {
         match output {
             Output::Answer { result, .. } => answer = Some(result),
-            Output::Publish { bytes } => published.push(bytes),
+            Output::Publish { bytes, .. } => published.push(bytes),
             _ => {}
         }
     }

@@ -3,13 +3,14 @@
 use ucash::ledger::Refusal;
 use ucash::membership::{Invitation, ReadScope, Role, Secret};
 use ucash::model::{ShopId, Timestamp};
-use ucash::replica::{Command, JoinError, Joiner, Output, Replica};
+use ucash::replica::{Command, JoinError, Joiner, Output, Replica, shop_gossip_key};
 use ucash::wire::{Answered, Message, decode, encode};
 
 use crate::forge::{
     COUNTER, Net, Node, OFFICE, admit, device, identity, invite, join, key, knock, net, run, shown, status,
 };
 use crate::samples::NOW;
+use crate::seats::{Desk, OFFICE as HEAD_OFFICE, SHOP};
 
 const JOINER: u8 = 40;
 const OTHER: u8 = 41;
@@ -185,4 +186,21 @@ fn a_joiner_believes_only_what_leads_to_it() {
     assert_eq!(one.answer(&encode(&Message::WhoAreYou)), Ok(None), "a greeting is no answer");
     let no = encode(&Message::Refused(Answered::InvitationUsed));
     assert_eq!(one.answer(&no), Err(JoinError::Refused(Answered::InvitationUsed)));
+}
+
+#[test]
+fn who_is_to_read_one_shop_is_given_the_gossip_key_of_that_shop_and_no_other() {
+    const NORTH: ShopId = ShopId(7);
+    let mut desk = Desk::found();
+    let network = desk.replica(HEAD_OFFICE).gossip_key();
+    desk.add_shop(NORTH, "Nord");
+    let all = desk.join(NORTH, "all");
+    let blind = desk.join_as(HEAD_OFFICE, NORTH, Role::Manager, ReadScope::Own, "blind");
+    let invited_by_blind = desk.join_as(blind, NORTH, Role::Device, ReadScope::Own, "of blind");
+    let of_north = shop_gossip_key(&network, NORTH);
+    assert_eq!(desk.replica(all).gossip_key(), network);
+    assert_eq!(desk.replica(blind).gossip_key(), of_north);
+    assert_eq!(desk.replica(invited_by_blind).gossip_key(), of_north);
+    assert_ne!(of_north, network);
+    assert_ne!(of_north, shop_gossip_key(&network, SHOP));
 }

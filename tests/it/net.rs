@@ -29,7 +29,7 @@ fn config(seed: u8, peers: &[&Node]) -> NetConfig {
         public: Vec::new(),
         relay: None,
         mdns: false,
-        gossip_topic: Some("hints".into()),
+        gossip_topics: vec!["hints".into()],
         address_book: None,
     }
 }
@@ -125,6 +125,10 @@ impl Node {
     }
 }
 
+fn publish(bytes: Vec<u8>) -> NetCommand {
+    NetCommand::Publish { topic: "hints".into(), bytes }
+}
+
 async fn pair(seed: u8) -> (Node, Node) {
     let mut first = start(config(seed, &[])).await;
     let mut second = start(config(seed + 1, &[&first])).await;
@@ -177,7 +181,7 @@ async fn gossip_is_not_forwarded_until_it_is_judged() {
     // Subscriptions travel after the connection; a hint that nobody can hear yet is no error.
     let warm_up = async {
         for number in 0u32.. {
-            first.tell(NetCommand::Publish(format!("warm-up {number}").into())).await;
+            first.tell(publish(format!("warm-up {number}").into())).await;
             if let Ok((judge, _)) = timeout(Duration::from_millis(200), middle.gossip()).await {
                 middle.tell(judge).await;
                 if timeout(Duration::from_millis(200), last.gossip()).await.is_ok() {
@@ -189,8 +193,8 @@ async fn gossip_is_not_forwarded_until_it_is_judged() {
     patiently("the first gossip", warm_up).await;
 
     let bytes = |name: &str| name.as_bytes().to_vec();
-    first.tell(NetCommand::Publish(bytes("held back"))).await;
-    first.tell(NetCommand::Publish(bytes("let through"))).await;
+    first.tell(publish(bytes("held back"))).await;
+    first.tell(publish(bytes("let through"))).await;
     let mut judge_held_back = None;
     let mut judge_let_through = None;
     while judge_held_back.is_none() || judge_let_through.is_none() {

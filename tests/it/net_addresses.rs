@@ -19,7 +19,7 @@ fn config(seed: u8, listen: &[&str], peers: Vec<Multiaddr>) -> NetConfig {
         public: Vec::new(),
         relay: None,
         mdns: false,
-        gossip_topic: None,
+        gossip_topics: Vec::new(),
         address_book: None,
     }
 }

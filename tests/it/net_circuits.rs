@@ -31,7 +31,7 @@ async fn start(seed: u8, listen: Vec<Multiaddr>, peers: Vec<Multiaddr>, relay: O
         public: Vec::new(),
         relay,
         mdns: false,
-        gossip_topic: None,
+        gossip_topics: Vec::new(),
         address_book: None,
     };
     let handle = spawn(config, sender).expect("the network starts");

@@ -64,7 +64,7 @@ async fn node(seed: u8, peers: Vec<Multiaddr>) -> (NetHandle, mpsc::Receiver<Net
         public: Vec::new(),
         relay: None,
         mdns: false,
-        gossip_topic: None,
+        gossip_topics: Vec::new(),
         address_book: None,
     };
     (spawn(config, sender).expect("the network starts"), events)

@@ -32,7 +32,7 @@ async fn node_of(seed: u8, peers: Vec<Multiaddr>) -> (NetHandle, mpsc::Receiver<
         public: Vec::new(),
         relay: None,
         mdns: false,
-        gossip_topic: Some("hints".into()),
+        gossip_topics: vec!["hints".into()],
         address_book: None,
     };
     (spawn(config, sender).expect("the network starts"), events)
@@ -285,7 +285,7 @@ async fn gossip_without_end_is_dropped_and_honest_gossip_is_heard_meanwhile() {
                     // Said until it is heard: who is subscribed is known some moments after the connection.
                     number += 1;
                     let hint = format!("hint {number}").into_bytes();
-                    honest.commands.send(NetCommand::Publish(hint)).await.expect("the network runs");
+                    honest.commands.send(NetCommand::Publish { topic: "hints".into(), bytes: hint }).await.expect("the network runs");
                 }
             }
         }

@@ -34,7 +34,7 @@ async fn node_of(secret_key: [u8; 32], peers: Vec<Multiaddr>) -> (NetHandle, mps
         public: Vec::new(),
         relay: None,
         mdns: false,
-        gossip_topic: None,
+        gossip_topics: Vec::new(),
         address_book: None,
     };
     (spawn(config, sender).expect("the network starts"), events)

@@ -79,7 +79,7 @@ fn start(seed: u8, listen: &str, peers: Vec<Multiaddr>, book: Option<&Path>) -> 
         public: Vec::new(),
         relay: None,
         mdns: false,
-        gossip_topic: None,
+        gossip_topics: Vec::new(),
         address_book: book.map(Path::to_owned),
     };
     (spawn(config, sender).expect("the network starts"), events)

@@ -43,7 +43,7 @@ fn start(seed: u8) -> (NetHandle, mpsc::Receiver<NetEvent>) {
         public: Vec::new(),
         relay: None,
         mdns: true,
-        gossip_topic: None,
+        gossip_topics: Vec::new(),
         address_book: None,
     };
     (spawn(config, sender).expect("the network starts"), events)

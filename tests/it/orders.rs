@@ -47,7 +47,7 @@ fn certified(office: &mut Node, seed: u8, role: Role) -> Vec<Vec<u8>> {
     let joiner = Joiner::new(key(seed), invitation, format!("appareil {seed}"));
     let outputs = knock(office, &joiner, seed, NOW.plus_ms(i64::from(role as u8)));
     let published = outputs.into_iter().filter_map(|output| match output {
-        Output::Publish { bytes } => Some(bytes),
+        Output::Publish { bytes, .. } => Some(bytes),
         _ => None,
     });
     published.collect()

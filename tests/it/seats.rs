@@ -201,7 +201,7 @@ impl Desk {
         let outputs = replica.handle_all(now, inputs);
         replica.sync().expect("a store in memory does not fail");
         let published = outputs.iter().filter_map(|output| match output {
-            Output::Publish { bytes } => Some(bytes.clone()),
+            Output::Publish { bytes, .. } => Some(bytes.clone()),
             _ => None,
         });
         self.published.extend(published);
@@ -327,7 +327,7 @@ impl Desk {
                     let found = self.near(seat).find(|other| self.device(*other) == peer);
                     self.under_way.extend(found.map(|other| (other, Input::Frame { peer: own, bytes })));
                 }
-                Output::Publish { bytes } => {
+                Output::Publish { bytes, .. } => {
                     let near: Vec<usize> = self.near(seat).collect();
                     let gossip = |other| (other, Input::Gossip { from: own, bytes: bytes.clone() });
                     self.under_way.extend(near.into_iter().map(gossip));

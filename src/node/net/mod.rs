@@ -72,8 +72,8 @@ pub struct NetConfig {
     pub relay: Option<CircuitLimits>,
     /// Whether devices on the local network are looked for.
     pub mdns: bool,
-    /// The gossip topic, if it is known already.
-    pub gossip_topic: Option<String>,
+    /// The gossip topics that are known already.
+    pub gossip_topics: Vec<String>,
     /// The file in which addresses of trusted peers are kept across restarts.
     pub address_book: Option<PathBuf>,
 }
@@ -88,7 +88,7 @@ impl fmt::Debug for NetConfig {
             .field("public", &self.public)
             .field("relay", &self.relay)
             .field("mdns", &self.mdns)
-            .field("gossip_topic", &self.gossip_topic)
+            .field("gossip_topics", &self.gossip_topics.len())
             .field("address_book", &self.address_book)
             .finish_non_exhaustive()
     }
@@ -113,9 +113,14 @@ pub enum NetCommand {
         /// Opaque bytes.
         frame: Vec<u8>,
     },
-    /// Gossips a hint of at most [`limits::GOSSIP_BYTES_MAX`] bytes. It may be lost: with no peers, no topic, full
-    /// queues, or said already.
-    Publish(Vec<u8>),
+    /// Gossips a hint of at most [`limits::GOSSIP_BYTES_MAX`] bytes. It may be lost: with no peers that hear the topic,
+    /// full queues, or said already.
+    Publish {
+        /// Who hears it.
+        topic: String,
+        /// Opaque bytes.
+        bytes: Vec<u8>,
+    },
     /// Says whether a gossip message may be forwarded. One that is not judged within some seconds is forgotten.
     JudgeGossip {
         /// From [`NetEvent::Gossip`].
@@ -149,8 +154,8 @@ pub enum NetCommand {
         /// For how long.
         for_: Duration,
     },
-    /// Joins a gossip topic, leaving the one before.
-    Subscribe(String),
+    /// Hears these gossip topics from now on, and no others.
+    Subscribe(Vec<String>),
 }
 
 /// Without payloads, which belong in no log.
@@ -158,7 +163,7 @@ impl fmt::Debug for NetCommand {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             NetCommand::Send { peer, frame } => write!(formatter, "Send({peer:?}, {} bytes)", frame.len()),
-            NetCommand::Publish(bytes) => write!(formatter, "Publish({} bytes)", bytes.len()),
+            NetCommand::Publish { bytes, .. } => write!(formatter, "Publish({} bytes)", bytes.len()),
             NetCommand::JudgeGossip { accept, .. } => write!(formatter, "JudgeGossip({accept})"),
             NetCommand::Dial { addresses } => write!(formatter, "Dial({addresses:?})"),
             NetCommand::Trust { peer } => write!(formatter, "Trust({peer:?})"),
@@ -208,6 +213,8 @@ pub enum NetEvent {
         id: GossipId,
         /// Who passed it on, which is not necessarily who said it.
         from: DeviceKey,
+        /// Where it was said.
+        topic: String,
         /// Opaque bytes.
         bytes: Vec<u8>,
     },

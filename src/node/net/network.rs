@@ -66,7 +66,7 @@ pub(super) struct Network {
     /// Whether it was told to listen on this machine alone.
     pub(super) listens_on_loopback: bool,
     pub(super) circuits: Places,
-    topic: Option<IdentTopic>,
+    topics: BTreeMap<String, IdentTopic>,
     trusted: Trusted,
     pub(super) allowance: Allowance,
     pub(super) counters: Arc<Counters>,
@@ -110,7 +110,7 @@ impl Network {
             listens_on_loopback: config.listen.iter().any(is_loopback),
             circuits: Places::new(config.public.is_empty() && config.relay.is_none()),
             trusted,
-            topic: None,
+            topics: BTreeMap::new(),
             allowance: Allowance::default(),
             counters,
         };
@@ -120,9 +120,7 @@ impl Network {
         for (device, addresses) in network.book.peers() {
             network.dialing.add(Origin::Trusted, Some(*device), addresses, now);
         }
-        if let Some(topic) = config.gossip_topic {
-            network.subscribe(topic);
-        }
+        network.subscribe(config.gossip_topics);
         network
     }
 
@@ -189,7 +187,7 @@ impl Network {
     async fn handle_command(&mut self, command: NetCommand) {
         match command {
             NetCommand::Send { peer, frame } => self.send(peer, frame).await,
-            NetCommand::Publish(bytes) => self.publish(bytes),
+            NetCommand::Publish { topic, bytes } => self.publish(&topic, bytes),
             NetCommand::JudgeGossip { id, accept } => {
                 let verdict = if accept { MessageAcceptance::Accept } else { MessageAcceptance::Reject };
                 let gossip = &mut self.swarm.behaviour_mut().gossip;
@@ -214,7 +212,7 @@ impl Network {
                 self.swarm.behaviour_mut().blocked.block_peer(peer_id);
                 self.end_session(peer).await;
             }
-            NetCommand::Subscribe(topic) => self.subscribe(topic),
+            NetCommand::Subscribe(topics) => self.subscribe(topics),
         }
     }
 
@@ -256,9 +254,9 @@ impl Network {
         }
     }
 
-    fn publish(&mut self, bytes: Vec<u8>) {
-        let Some(topic) = &self.topic else {
-            debug!("gossip before a topic is known");
+    fn publish(&mut self, topic: &str, bytes: Vec<u8>) {
+        let Some(topic) = self.topics.get(topic) else {
+            warn!("gossip on a topic that we do not hear");
             return;
         };
         if bytes.len() > GOSSIP_BYTES_MAX {
@@ -273,18 +271,16 @@ impl Network {
         }
     }
 
-    fn subscribe(&mut self, topic: String) {
-        let topic = IdentTopic::new(topic);
+    fn subscribe(&mut self, topics: Vec<String>) {
         let gossip = &mut self.swarm.behaviour_mut().gossip;
-        if let Some(before) = self.topic.take()
-            && before.hash() != topic.hash()
-        {
-            gossip.unsubscribe(&before);
+        self.topics.retain(|name, topic| topics.contains(name) || !gossip.unsubscribe(topic));
+        for name in topics {
+            let topic = IdentTopic::new(&name);
+            if let Err(error) = gossip.subscribe(&topic) {
+                warn!(%error, "a gossip topic cannot be joined");
+            }
+            self.topics.insert(name, topic);
         }
-        if let Err(error) = gossip.subscribe(&topic) {
-            warn!(%error, "the gossip topic cannot be joined");
-        }
-        self.topic = Some(topic);
     }
 
     /// Remembers a peer as one of ours, with the addresses known of it.

@@ -111,7 +111,7 @@ impl Network {
             return;
         }
         let id = GossipId { message: message_id, source: propagation_source };
-        self.tell(NetEvent::Gossip { id, from, bytes: message.data });
+        self.tell(NetEvent::Gossip { id, from, topic: message.topic.into_string(), bytes: message.data });
     }
 
     fn handle_identify(&mut self, event: identify::Event) {
