@@ -67,13 +67,19 @@ async fn until(events: &mut mpsc::Receiver<NetEvent>, is_it: impl Fn(&NetEvent) 
 /// That a device calls, is heard and is answered.
 async fn passes(node: &NetHandle, events: &mut mpsc::Receiver<NetEvent>, seed: u8) -> NetHandle {
     let (caller, mut heard) = node_of(seed, vec![address_of(node).await]).await;
+    // In each session anew, as a replica does: a handshake that is let go may look done to who called.
     let asks = async {
-        until(&mut heard, |event| matches!(event, NetEvent::Connected { peer, .. } if *peer == node.device)).await;
-        send(&caller, node.device, b"asked").await;
+        loop {
+            until(&mut heard, |event| matches!(event, NetEvent::Connected { peer, .. } if *peer == node.device)).await;
+            send(&caller, node.device, b"asked").await;
+        }
     };
     // Whoever does not take a node's events holds it up, and all who call it.
     let asked = NetEvent::Frame { peer: caller.device, frame: b"asked".to_vec() };
-    tokio::join!(asks, until(events, |event| *event == asked));
+    tokio::select! {
+        () = until(events, |event| *event == asked) => {}
+        () = asks => {}
+    }
     send(node, caller.device, b"answered").await;
     let answered = NetEvent::Frame { peer: node.device, frame: b"answered".to_vec() };
     tokio::select! {
