@@ -201,8 +201,9 @@ impl Join {
         let status = context.client()?.get("/api/v1/status")?;
         printer.answer(&status, |status| {
             let title = printer.pick("Cet appareil fait partie du réseau.", "This device belongs to the network.");
-            let next = printer.pick("Ensuite : ucash start", "Next: ucash start");
-            format!("{title}\n{}\n{next}", who(context, status))
+            let next = printer.pick("Ensuite :", "Next:");
+            let command = if status["role"] == "relay" { "relay" } else { "start" };
+            format!("{title}\n{}\n{next} ucash {command}", who(context, status))
         });
         Ok(ExitCode::SUCCESS)
     }

@@ -39,7 +39,7 @@ const KEYS: [(&str, &str); 14] = [
     ("sync_every", "30s"),
     ("return_after", "24h"),
     ("log_format", "human"),
-    ("log", "warn,ucash=info"),
+    ("log", "warn,ucash=info,libp2p_autonat=error"),
 ];
 
 /// Where a value is from.

@@ -146,7 +146,7 @@ impl Numbers {
             ("crossed", "Connections closed as both devices had dialled", counted.crossed),
             ("circuits_carried", "Circuits taken on for two other devices", counted.circuits_carried),
             ("circuits_refused", "Places and circuits refused to a device", counted.circuits_refused),
-            ("circuits_left", "Circuits left for a direct connection", counted.punched),
+            ("circuits_left", "Circuits left for a direct connection", counted.circuits_left),
             ("gossip_flooded", "Gossip dropped as one peer passed on too much", counted.gossip_flooded),
             ("gossip_dropped", "Gossip dropped as this node was slow", counted.gossip_dropped),
             ("finds", "Addresses that devices of the local network announced", counted.finds),

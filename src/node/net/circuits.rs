@@ -33,7 +33,7 @@ struct Place {
 /// The places of this device.
 #[derive(Default)]
 pub(super) struct Places {
-    /// Whether it needs any.
+    /// Whether others may be unable to reach this device; they may have been found to reach it all the same.
     is_behind: bool,
     places: Vec<Place>,
     /// Relays that are not asked before this time.
@@ -46,12 +46,6 @@ impl Places {
         Places { is_behind, ..Places::default() }
     }
 
-    /// Others have been found to reach this device without a relay. Places that are held stay until their connection ends:
-    /// the library fails if one is given up at the instant at which it is prolonged.
-    pub(super) fn are_needless(&mut self) {
-        self.is_behind = false;
-    }
-
     /// Whether this listener is a place at a relay.
     fn find(&mut self, listener: ListenerId) -> Option<&mut Place> {
         self.places.iter_mut().find(|place| place.listener == listener)
@@ -62,7 +56,10 @@ impl Network {
     /// Asks for places at relays, as long as there are fewer than there should be.
     pub(super) fn reserve_places(&mut self, now: Instant) {
         self.circuits.paused.retain(|_, until| *until > now);
-        if !self.circuits.is_behind || self.circuits.places.len() >= RELAYS_USED_MAX {
+        // A place that is held stays until its connection ends, needed or not: the library fails if one is given up at the
+        // instant at which it is prolonged.
+        let is_reached = !self.circuits.is_behind || !self.listening.borrow().confirmed.is_empty();
+        if is_reached || self.circuits.places.len() >= RELAYS_USED_MAX {
             return;
         }
         let is_open = |relay: &PeerId| {

@@ -24,7 +24,7 @@ pub struct NetCounters {
     /// Places and circuits refused: no device of ours, or too many.
     pub circuits_refused: u64,
     /// Circuits of ours left for a direct connection.
-    pub punched: u64,
+    pub circuits_left: u64,
     /// Gossip dropped because the peer that passed it on sent too much of it.
     pub gossip_flooded: u64,
     /// Gossip dropped because the consumer was slow.
@@ -49,7 +49,7 @@ pub(super) struct Counters {
     pub(super) crossed: Counter,
     pub(super) circuits_carried: Counter,
     pub(super) circuits_refused: Counter,
-    pub(super) punched: Counter,
+    pub(super) circuits_left: Counter,
     pub(super) gossip_flooded: Counter,
     pub(super) gossip_dropped: Counter,
     pub(super) finds: Counter,
@@ -83,7 +83,7 @@ impl Counters {
             crossed: self.crossed.get(),
             circuits_carried: self.circuits_carried.get(),
             circuits_refused: self.circuits_refused.get(),
-            punched: self.punched.get(),
+            circuits_left: self.circuits_left.get(),
             gossip_flooded: self.gossip_flooded.get(),
             gossip_dropped: self.gossip_dropped.get(),
             finds: self.finds.get(),

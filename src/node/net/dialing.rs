@@ -41,8 +41,14 @@ pub(super) type TargetId = u64;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    Waiting { until: Instant },
-    Dialing { connection: ConnectionId },
+    Waiting {
+        until: Instant,
+    },
+    Dialing {
+        connection: ConnectionId,
+        /// Whether through a relay, too.
+        by_circuit: bool,
+    },
 }
 
 #[derive(Debug)]
@@ -66,6 +72,10 @@ impl Target {
 
     fn is_dialing(&self) -> bool {
         matches!(self.state, State::Dialing { .. })
+    }
+
+    fn is_dialing_as(&self, connection: ConnectionId) -> bool {
+        matches!(self.state, State::Dialing { connection: ours, .. } if ours == connection)
     }
 
     /// Whether it is we who are there, and nobody else can be.
@@ -106,7 +116,7 @@ pub(super) enum Reach {
 pub(super) struct Sight<'a> {
     /// Whether there are few peers.
     pub(super) wants_more: bool,
-    /// How many circuits may be dialled yet.
+    /// How many circuits there should be beyond those that there are.
     pub(super) circuits_wanted: usize,
     /// Whether circuits can be dialled through this relay.
     pub(super) is_relay: &'a dyn Fn(&PeerId) -> bool,
@@ -261,7 +271,9 @@ impl Dialing {
             self.targets.values().filter(|target| target.is_dialing()).filter_map(Target::peer).collect();
         let mut finds_under_way = self.count_finds(Target::is_dialing);
         let mut finds_allowed = DISCOVERED_DIALS_MAX.saturating_sub(finds_under_way.values().sum());
-        let mut circuits_allowed = sight.circuits_wanted;
+        let is_by_circuit = |target: &&Target| matches!(target.state, State::Dialing { by_circuit: true, .. });
+        let under_way = self.targets.values().filter(is_by_circuit).count();
+        let mut circuits_allowed = sight.circuits_wanted.saturating_sub(under_way);
         // Of the finds those go first at whose host least has failed or hangs.
         let in_vain = self.count_finds(|target| target.failures > 0 || target.is_dialing());
         let mut due: Vec<(Origin, usize, Instant, TargetId, Vec<Multiaddr>)> = Vec::new();
@@ -330,9 +342,9 @@ impl Dialing {
     }
 
     /// A dial was begun as this connection.
-    pub(super) fn started(&mut self, id: TargetId, connection: ConnectionId) {
-        if let Some(target) = self.targets.get_mut(&id) {
-            target.state = State::Dialing { connection };
+    pub(super) fn started(&mut self, dial: &Dial, connection: ConnectionId) {
+        if let Some(target) = self.targets.get_mut(&dial.target) {
+            target.state = State::Dialing { connection, by_circuit: dial.addresses.iter().any(is_circuit) };
         }
     }
 
@@ -367,7 +379,7 @@ impl Dialing {
     /// A connection with a peer was made, by us or by them.
     pub(super) fn connected(&mut self, connection: ConnectionId, device: DeviceKey, now: Instant) {
         for target in self.targets.values_mut() {
-            if target.state == (State::Dialing { connection }) {
+            if target.is_dialing_as(connection) {
                 target.state = State::Waiting { until: now };
                 if target.device.is_none() {
                     target.met = Some(device);
@@ -392,7 +404,7 @@ impl Dialing {
 
     fn dialled_as(&self, connection: ConnectionId) -> Option<TargetId> {
         let mut targets = self.targets.iter();
-        targets.find(|(_, target)| target.state == State::Dialing { connection }).map(|(id, _)| *id)
+        targets.find(|(_, target)| target.is_dialing_as(connection)).map(|(id, _)| *id)
     }
 }
 

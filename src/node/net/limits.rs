@@ -229,3 +229,6 @@ pub(super) const RESERVATION_PAUSE: Duration = Duration::from_secs(5);
 
 /// Addresses about which a device asks whether it is reached there: those of a few networks, over TCP and QUIC.
 pub(super) const CANDIDATES_MAX: usize = 32;
+
+/// How often it asks about each, all in all.
+pub(super) const ASKS_PER_ADDRESS: usize = 3;

@@ -359,13 +359,13 @@ impl Network {
             let opts = match dial.device.as_ref().and_then(peer_of) {
                 // A connection that is closing still counts for libp2p; we know better who is connected.
                 Some(peer) => {
-                    DialOpts::peer_id(peer).condition(PeerCondition::Always).addresses(dial.addresses).build()
+                    DialOpts::peer_id(peer).condition(PeerCondition::Always).addresses(dial.addresses.clone()).build()
                 }
                 None => DialOpts::unknown_peer_id().address(first).build(),
             };
             let connection = opts.connection_id();
             self.counters.dials.add();
-            self.dialing.started(dial.target, connection);
+            self.dialing.started(&dial, connection);
             if let Err(error) = self.swarm.dial(opts) {
                 self.dial_failed(connection, &error);
             }

@@ -24,7 +24,7 @@ use libp2p::{Multiaddr, PeerId};
 use thiserror::Error;
 
 use super::keys::{host_of, is_of_everyone};
-use super::limits::CANDIDATES_MAX;
+use super::limits::{ASKS_PER_ADDRESS, CANDIDATES_MAX};
 use super::trusted::Trusted;
 
 /// The half that asks.
@@ -33,6 +33,8 @@ pub(super) struct Client {
     inner: client::Behaviour,
     /// The library keeps all of which it hears.
     asked: BTreeSet<Multiaddr>,
+    /// How often it has asked.
+    asks: usize,
 }
 
 impl Client {
@@ -42,6 +44,15 @@ impl Client {
             return false;
         }
         self.asked.contains(address) || (self.asked.len() < CANDIDATES_MAX && self.asked.insert(address.clone()))
+    }
+
+    /// Whether it may ask once more. Behind a router that answers nothing a relay's call takes longer than the library waits
+    /// for it, and the library would ask again every few seconds as long as it runs: at a relay of some hundred devices
+    /// these calls would leave no room for its own.
+    fn may_ask(&mut self) -> bool {
+        let may = self.asks < self.asked.len() * ASKS_PER_ADDRESS;
+        self.asks += usize::from(may);
+        may
     }
 }
 
@@ -84,7 +95,13 @@ impl NetworkBehaviour for Client {
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
-        self.inner.poll(context)
+        loop {
+            match ready!(self.inner.poll(context)) {
+                // Its only word to a connection is a question. One that is not asked is waited for without end.
+                ToSwarm::NotifyHandler { .. } if !self.may_ask() => {}
+                action => return Poll::Ready(action),
+            }
+        }
     }
 }
 
@@ -215,6 +232,7 @@ mod tests {
         let taken = (1..1_000).filter(|port| client.is_taken(&claimed(*port))).count();
         assert_eq!(taken, CANDIDATES_MAX);
         assert!(client.is_taken(&claimed(1)), "what was asked about once may be confirmed again");
+        assert_eq!((0..1_000).filter(|_| client.may_ask()).count(), CANDIDATES_MAX * ASKS_PER_ADDRESS);
     }
 
     #[test]

@@ -58,7 +58,7 @@ impl Network {
                 }
             } else {
                 info!(peer = %device, "reached directly, leaving the relay");
-                self.counters.punched.add();
+                self.counters.circuits_left.add();
                 self.part_with(device, &needless).await;
             }
         } else {

@@ -53,7 +53,7 @@ impl Network {
                 if let Some(source) = host_of(&address) {
                     self.part_from(source).await;
                 }
-                // In another network others may reach us at other addresses, or at none.
+                // In another network others may reach us at other addresses, or at none: then places are asked for again.
                 self.listening.send_modify(|state| state.confirmed.clear());
                 let address = self.with_own_peer(address);
                 debug!(%address, "no longer listening");
@@ -148,7 +148,6 @@ impl Network {
         }
         let address = self.with_own_peer(split_peer(address).0);
         info!(%address, "reached from outside");
-        self.circuits.are_needless();
         self.listening.send_modify(|state| {
             if state.confirmed.len() < PEER_ADDRESSES_MAX && !state.confirmed.contains(&address) {
                 state.confirmed.push(address);

@@ -1,23 +1,16 @@
 //! Two shops behind routers, a relay between them, and what stays within a shop's own network.
 
 use super::{
-    Lan, RELAY, among_hosts, grant, has, is_connected, is_paid, joined_at, office_at, on_the_internet, relay_at, start,
+    Company, Lan, RELAY, among_hosts, grant, has, is_connected, is_paid, joined_at, office_at, on_the_internet,
+    relay_at, start,
 };
 use crate::process::{eventually, one_digest};
 
 #[test]
 fn two_shops_behind_routers_converge_through_a_relay_and_meet() {
     among_hosts("hosts::lans::two_shops_behind_routers_converge_through_a_relay_and_meet", || {
-        let (internet, _cable) = on_the_internet(RELAY);
-        let (goma, bukavu) = (Lan::new("203.0.113.10"), Lan::new("203.0.113.20"));
-        let ((desk, _desk_cable), (counter, _counter_cable)) = (goma.plug(10), bukavu.plug(10));
-        let mut office = office_at(&desk, &["--no-mdns"]);
-        let (mut relay, address) = relay_at(&internet, &office, &desk);
-        let mut till = joined_at("guichet", &office, (&desk, &counter), &[]);
-        office.stop();
-        for shop in [&mut office, &mut till] {
-            start(shop, "start", &["--no-mdns", "--peer", &address]);
-        }
+        let company = Company::behind_two_routers(10);
+        let Company { office, till, mut relay, counter: _counter, _ground } = company;
         grant(&office, "A-1");
         has(&till, "A-1");
         till.ok(&["credit", "pay", "A-1", "--amount", "4"]);

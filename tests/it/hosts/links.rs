@@ -2,22 +2,13 @@
 
 use std::time::Instant;
 
-use super::{Lan, RELAY, among_hosts, grant, has, is_paid, joined_at, office_at, on_the_internet, relay_at, start};
+use super::{Company, among_hosts, grant, has, is_paid};
 use crate::process::one_digest;
 
 #[test]
 fn a_link_that_is_pulled_deaf_slow_or_renumbered_heals() {
     among_hosts("hosts::links::a_link_that_is_pulled_deaf_slow_or_renumbered_heals", || {
-        let (internet, _cable) = on_the_internet(RELAY);
-        let (goma, bukavu) = (Lan::new("203.0.113.10"), Lan::new("203.0.113.20"));
-        let ((desk, _desk_cable), (counter, cable)) = (goma.plug(10), bukavu.plug(20));
-        let mut office = office_at(&desk, &["--no-mdns"]);
-        let (relay, address) = relay_at(&internet, &office, &desk);
-        let mut till = joined_at("guichet", &office, (&desk, &counter), &[]);
-        office.stop();
-        for shop in [&mut office, &mut till] {
-            start(shop, "start", &["--no-mdns", "--peer", &address]);
-        }
+        let Company { office, till, relay, counter: (counter, cable), _ground } = Company::behind_two_routers(20);
         let shops = [&office, &till, &relay];
         let both_work = |part: &str| {
             grant(&office, &format!("{part}-2"));

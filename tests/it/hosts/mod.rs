@@ -191,6 +191,35 @@ pub fn start(shop: &mut Shop, command: &str, words: &[&str]) {
     shop.start_as(&[&own[..], listen, words].concat(), &[]);
 }
 
+/// Two shops behind routers and a relay on the internet, all running; the head office in one, a till in the other.
+pub struct Company {
+    pub office: Shop,
+    pub till: Shop,
+    pub relay: Shop,
+    /// The till's host, and its cable.
+    pub counter: (Host, Cable),
+    /// What has to stay for the others to stand on.
+    _ground: (Host, Cable, Host, Cable, [Lan; 2]),
+}
+
+impl Company {
+    /// Both routers give the same addresses, as most do: the till has 192.168.1.`number` in its network.
+    #[track_caller]
+    pub fn behind_two_routers(number: u8) -> Company {
+        let (internet, line) = on_the_internet(RELAY);
+        let lans = [Lan::new("203.0.113.10"), Lan::new("203.0.113.20")];
+        let ((desk, desk_cable), counter) = (lans[0].plug(10), lans[1].plug(number));
+        let mut office = office_at(&desk, &["--no-mdns"]);
+        let (relay, address) = relay_at(&internet, &office, &desk);
+        let mut till = joined_at("guichet", &office, (&desk, &counter.0), &[]);
+        office.stop();
+        for shop in [&mut office, &mut till] {
+            start(shop, "start", &["--no-mdns", "--peer", &address]);
+        }
+        Company { office, till, relay, counter, _ground: (internet, line, desk, desk_cable, lans) }
+    }
+}
+
 /// A relay on the internet that joined at the head office's desk, running, and its address.
 #[track_caller]
 pub fn relay_at(host: &Host, office: &Shop, desk: &Host) -> (Shop, String) {

@@ -40,14 +40,15 @@ fn a_failed_target_waits_and_a_lost_live_one_hardly() {
         let at = now + Duration::from_secs(100 * failure as u64);
         let dial = dialing.due(at, 9, &ALONE).pop().expect("due");
         let connection = ConnectionId::new_unchecked(failure);
-        dialing.started(dial.target, connection);
+        dialing.started(&dial, connection);
         assert_eq!(dialing.due(at, 9, &ALONE), [], "one dial at a time");
         assert!(dialing.failed(connection, at, 0).is_some());
         assert_eq!(dialing.due(at + Duration::from_millis(wait * 1000 - 1), 9, &ALONE), []);
         assert_eq!(dialing.due(at + Duration::from_secs(wait), 9, &ALONE).len(), 1);
     }
     let connection = ConnectionId::new_unchecked(99);
-    dialing.started(0, connection);
+    let dial = dialing.due(now + Duration::from_secs(1_000), 9, &ALONE).pop().expect("due");
+    dialing.started(&dial, connection);
     dialing.connected(connection, device(1), now);
     assert_eq!(
         dialing.due(
@@ -77,7 +78,7 @@ fn a_storm_of_finds_is_bounded_and_does_not_delay_the_configured() {
     assert_eq!(dials.len(), 1 + DISCOVERED_DIALS_MAX);
     // A find that failed makes room for a new one.
     let connection = ConnectionId::new_unchecked(1);
-    dialing.started(dials[1].target, connection);
+    dialing.started(&dials[1], connection);
     dialing.failed(connection, later, 0);
     assert!(dialing.add(Origin::Discovered, Some(device(30_000)), &address(1), later));
     assert_eq!(dialing.targets.len(), DISCOVERED_MAX + 1);
@@ -116,7 +117,7 @@ fn in_a_storm_of_one_host_another_is_dialled_at_once_and_no_more_than_eight_a_se
                 honest_dialled_in_tick.get_or_insert(tick);
             }
             let connection = ConnectionId::new_unchecked(10_000 * tick + dials.len());
-            dialing.started(dial.target, connection);
+            dialing.started(&dial, connection);
             dials.push(connection);
         }
         begun.push(dials);
@@ -141,7 +142,7 @@ fn finds_whose_records_nobody_keeps_any_more_are_forgotten() {
     let ids = (0..2).map(ConnectionId::new_unchecked);
     let finds = dialing.due(now, 9, &ALONE).into_iter().filter(|dial| dial.device != Some(device(99)));
     for (dial, connection) in finds.zip(ids) {
-        dialing.started(dial.target, connection);
+        dialing.started(&dial, connection);
     }
     dialing.forget_finds();
     assert_eq!(dialing.targets.len(), 3, "what is being dialled is waited for");
@@ -192,7 +193,8 @@ fn we_are_never_dialled() {
     let mut dialing = Dialing::new(device(OWN));
     assert!(!dialing.add(Origin::Configured, Some(device(OWN)), &address(1), now));
     dialing.add(Origin::Configured, None, &address(1), now);
-    dialing.started(0, ConnectionId::new_unchecked(1));
+    let dial = dialing.due(now, 9, &ALONE).pop().expect("due");
+    dialing.started(&dial, ConnectionId::new_unchecked(1));
     dialing.reached_ourselves(ConnectionId::new_unchecked(1));
     assert_eq!(dialing.due(now, 9, &ALONE), []);
 }
@@ -205,7 +207,7 @@ fn an_address_that_was_asked_for_is_forgotten_after_some_tries() {
     for attempt in 0..ASKED_TRIES_MAX as usize {
         now += BACKOFF_MAX;
         let dial = dialing.due(now, 9, &ALONE).pop().expect("due");
-        dialing.started(dial.target, ConnectionId::new_unchecked(attempt));
+        dialing.started(&dial, ConnectionId::new_unchecked(attempt));
         dialing.failed(ConnectionId::new_unchecked(attempt), now, 0);
     }
     assert_eq!(dialing.due(now + BACKOFF_MAX, 9, &ALONE), []);
@@ -266,7 +268,7 @@ fn a_circuit_is_the_last_resort_and_leads_through_relays_at_hand_only() {
     dialing.add(Origin::Trusted, Some(device(1)), &known, now);
     let dial = dialing.due(now, 9, &both).pop().expect("due");
     assert_eq!(dial.addresses, address(1), "directly first");
-    dialing.started(dial.target, ConnectionId::new_unchecked(1));
+    dialing.started(&dial, ConnectionId::new_unchecked(1));
     dialing.failed(ConnectionId::new_unchecked(1), now, 0);
     let later = now + BACKOFF_MAX;
     let dial = dialing.due(later, 9, &both).pop().expect("due");
@@ -291,6 +293,11 @@ fn of_many_that_only_a_relay_reaches_a_few_are_dialled_and_not_the_same_by_all()
         }
         let dials = dialing.due(now, 100, &sight);
         assert_eq!(dials.len(), sight.circuits_wanted);
+        for (number, dial) in dials.iter().enumerate() {
+            assert_eq!(dialing.due(now, 100, &sight).len(), sight.circuits_wanted - number, "with those under way");
+            dialing.started(dial, ConnectionId::new_unchecked(number));
+        }
+        assert_eq!(dialing.due(now, 100, &sight), []);
         dialled.extend(dials.into_iter().filter_map(|dial| dial.device));
     }
     for number in 0..50 {
