@@ -106,14 +106,7 @@ async fn interfaces_come_and_go() {
     let home = tempfile::tempdir().expect("a temporary directory");
     let book = home.path().join("peers.json");
     let (mover, mut mover_events) = start(1, "/ip4/0.0.0.0/tcp/0", Vec::new(), None);
-    let (parts, mut parted) = mpsc::unbounded_channel();
-    tokio::spawn(async move {
-        while let Some(event) = mover_events.recv().await {
-            if let NetEvent::Disconnected { peer } = event {
-                let _ = parts.send(peer);
-            }
-        }
-    });
+    tokio::spawn(async move { while mover_events.recv().await.is_some() {} });
     let known = mover.listening().await.expect("it listens");
     let old: Vec<Multiaddr> = known.into_iter().filter(|known| known.to_string().contains("/10.98.0.1/")).collect();
     assert_eq!(old.len(), 1, "the interface is listed");
@@ -128,9 +121,6 @@ async fn interfaces_come_and_go() {
     until("the other has been told", async || names(&book, "/ip4/10.97.0.1/tcp/")).await;
 
     ip("addr del 10.98.0.1/24 dev old");
-    // Not when the other has been silent for too long, which is fifty seconds: the connection can carry nothing any more.
-    let parted = timeout(PATIENCE / 3, parted.recv()).await.expect("what left from the old address is closed at once");
-    assert_eq!(parted, Some(other.device));
     until("the old one is listed no more", async || !is_shown("/10.98.0.1/")).await;
     assert!(is_shown("/10.97.0.1/"));
     other.stop().await;

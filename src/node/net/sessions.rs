@@ -144,7 +144,7 @@ impl Network {
         };
         let gone: Vec<_> = self.sessions.iter().map(|(device, session)| (*device, left(session))).collect();
         for (device, connections) in gone.into_iter().filter(|(_, connections)| !connections.is_empty()) {
-            debug!(peer = %device, %source, "our address is gone, closing the connection");
+            info!(peer = %device, %source, "our address is gone, leaving the connection");
             self.part_with(device, &connections).await;
         }
     }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::{Company, among_hosts, grant, has, is_paid};
-use crate::process::one_digest;
+use crate::process::{eventually, one_digest};
 
 #[test]
 fn a_link_that_is_pulled_deaf_slow_or_renumbered_heals() {
@@ -54,6 +54,11 @@ fn a_link_that_is_pulled_deaf_slow_or_renumbered_heals() {
             ip addr show dev eth0 | grep -q 192.168.1.77 || ip addr add 192.168.1.77/24 dev eth0; \
             ip route replace default via 192.168.1.1");
         both_work("MOVED");
+        // Not when it has heard nothing for too long: what left from the old address can carry nothing any more.
+        eventually("the till leaves its connections", || match till.log().contains("our address is gone") {
+            true => Ok(()),
+            false => Err("it waits".to_owned()),
+        });
         healed("MOVED");
         shops.into_iter().for_each(|shop| shop.assert_sound());
     });
