@@ -54,6 +54,8 @@ fn work_off(asked: &mpsc::Receiver<Job>, mut file: Option<HeadsFile>, metrics: &
         let is_durable = outcome.is_ok();
         metrics.sync(instant().saturating_duration_since(begun), is_durable);
         let _ = done.send(outcome);
+        // The disk may stall here as well, and whoever comes next waits for it.
+        let _under_way = metrics.syncing();
         if let Some((file, heads)) = file.as_mut().zip(heads).filter(|_| is_durable)
             && let Err(error) = file.update(instant(), &heads)
         {

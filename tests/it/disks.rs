@@ -7,6 +7,7 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
 
@@ -127,6 +128,37 @@ fn d8_a_disk_that_stalls_does_not_blind_the_shop() {
     });
     assert_eq!(disk_fault(&shop), Value::Null);
     eventually("the mark to go", || if look().undurable { Err("marked".to_owned()) } else { Ok(()) });
+    assert!(shop.stop().success());
+    shop.assert_sound();
+}
+
+#[test]
+fn d8_a_disk_that_stalls_at_the_heads_file_is_told_too() {
+    let Some(shim) = Shim::new() else { return };
+    let mut shop = Shop::found("siege", "Lent", 1);
+    with_sim(&shop);
+    shop.start_in(&[], &shim.environment());
+    shim.set("stall-heads");
+    let is_told = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        // The file is written behind a sync every few seconds: what comes after that waits.
+        let cashier = scope.spawn(|| {
+            let mut statuses = Vec::new();
+            while !is_told.load(Ordering::Acquire) && statuses.iter().all(|status| *status == 201) {
+                statuses.push(send(&shop, &format!("PENDANT-{}", statuses.len())).expect("an answer").status);
+            }
+            statuses
+        });
+        eventually("the stall to be told", || match disk_fault(&shop) {
+            fault if fault == "disk_stalled" => Ok(()),
+            other => Err(other.to_string()),
+        });
+        is_told.store(true, Ordering::Release);
+        shim.clear("stall-heads");
+        let statuses = cashier.join().expect("no panic");
+        assert!(statuses.iter().all(|status| *status == 201), "{statuses:?}");
+    });
+    assert_eq!(disk_fault(&shop), Value::Null);
     assert!(shop.stop().success());
     shop.assert_sound();
 }
