@@ -117,7 +117,10 @@ async fn measure(plan: Plan) -> Result<(), Error> {
     let address = ready["listen"][0].as_str().ok_or("no address for devices")?.to_owned();
     company::hand_over(&office).await?;
     office.into_parts().1.stop().await;
-    println!("the relay holds what the office held, {} MB; the office is closed", Usage::of(relay.child.id())?.resident_mb());
+    println!(
+        "the relay holds what the office held, {} MB; the office is closed",
+        Usage::of(relay.child.id())?.resident_mb()
+    );
 
     let begun = Instant::now();
     let mut crowds = Vec::new();
@@ -131,7 +134,8 @@ async fn measure(plan: Plan) -> Result<(), Error> {
     }
     println!("every device is connected and shows its shop's credits: {:.1?} after the first start", begun.elapsed());
 
-    let usages = |crowds: &[Process]| crowds.iter().map(|crowd| Usage::of(crowd.child.id())).collect::<Result<Vec<_>, _>>();
+    let usages =
+        |crowds: &[Process]| crowds.iter().map(|crowd| Usage::of(crowd.child.id())).collect::<Result<Vec<_>, _>>();
     let (relay_before, crowds_before) = (Usage::of(relay.child.id())?, usages(&crowds)?);
     let before = counters(&http)?;
     for crowd in &mut crowds {

@@ -81,6 +81,7 @@ mod net_addresses;
 mod net_circuits;
 mod net_cuts;
 mod net_doors;
+mod net_gossip;
 mod net_hostile;
 #[cfg(feature = "node")]
 mod net_moves;

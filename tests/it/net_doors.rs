@@ -14,6 +14,8 @@ use tokio::time::{sleep, timeout};
 use ucash::model::DeviceKey;
 use ucash::node::net::{NetCommand, NetConfig, NetEvent, NetHandle, spawn};
 
+use crate::net_gossip;
+
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How long an attacker takes breath before it calls again.
 const PACE: Duration = Duration::from_millis(20);
@@ -225,28 +227,7 @@ async fn h8_silent_strangers_in_every_place_keep_neither_a_known_device_nor_a_jo
 /// A peer that gossips without end what nobody asked for, each time something else.
 async fn gossip_without_end(to: Multiaddr) {
     const AT_A_TIME: u32 = 100;
-    let behaviour = || {
-        let config = gossipsub::ConfigBuilder::default()
-            .validation_mode(gossipsub::ValidationMode::Anonymous)
-            .message_id_fn(|message| gossipsub::MessageId::new(blake3::hash(&message.data).as_bytes()))
-            .heartbeat_initial_delay(Duration::from_millis(50))
-            .connection_handler_queue_len(10_000)
-            .build()
-            .expect("a configuration");
-        gossipsub::Behaviour::<gossipsub::IdentityTransform, gossipsub::AllowAllSubscriptionFilter>::new(
-            gossipsub::MessageAuthenticity::Anonymous,
-            config,
-        )
-        .expect("a behaviour")
-    };
-    let mut swarm = SwarmBuilder::with_new_identity()
-        .with_tokio()
-        .with_tcp(tcp::Config::default(), noise::Config::new, yamux::Config::default)
-        .expect("a transport")
-        .with_behaviour(|_| behaviour())
-        .expect("a behaviour")
-        .with_swarm_config(|config| config.with_idle_connection_timeout(Duration::from_secs(60)))
-        .build();
+    let mut swarm = net_gossip::stranger();
     let topic = gossipsub::IdentTopic::new("hints");
     swarm.behaviour_mut().subscribe(&topic).expect("a topic");
     swarm.dial(to.clone()).expect("a dial");

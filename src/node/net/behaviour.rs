@@ -67,7 +67,7 @@ pub(super) fn build_swarm(
     counters: &Arc<Counters>,
 ) -> Result<Swarm<Behaviour>, NetError> {
     let setup = |reason: String| NetError::Setup { reason };
-    let gossip = gossip().map_err(setup)?;
+    let gossip = gossip(relay.is_some()).map_err(setup)?;
     let peer = keypair.public().to_peer_id();
     let identify = identify::Config::new(PROTOCOL_VERSION.into(), keypair.public())
         .with_agent_version(concat!("ucash/", env!("CARGO_PKG_VERSION")).into())
@@ -169,7 +169,12 @@ fn in_memory(keypair: &Keypair, muxer: yamux::Config) -> Result<Boxed<(PeerId, S
     Ok(upgraded.map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer))).boxed())
 }
 
-fn gossip() -> Result<gossipsub::Behaviour, String> {
+fn gossip(is_relay: bool) -> Result<gossipsub::Behaviour, String> {
+    // One to twenty peers: the usual mesh of six would be every shop there is. Devices behind routers have no other way
+    // than their relay, so it hands everything on to all of them at once: who stands outside its mesh would hear of a
+    // payment at the next heartbeat, and ask for it then.
+    let (low, wanted, high) =
+        if is_relay { (RELAY_INCOMING_MAX, RELAY_INCOMING_MAX, RELAY_INCOMING_MAX) } else { (2, 4, 8) };
     let config = gossipsub::ConfigBuilder::default()
         // What is gossiped is sealed and signed by its author; a second name on it would only leak who spoke.
         .validation_mode(ValidationMode::Anonymous)
@@ -178,10 +183,9 @@ fn gossip() -> Result<gossipsub::Behaviour, String> {
         .flood_publish(true)
         .max_transmit_size(GOSSIP_BYTES_MAX + GOSSIP_ENVELOPE_BYTES)
         .connection_handler_queue_len(GOSSIP_QUEUE_MAX)
-        // One to twenty peers: the usual mesh of six would be every shop there is.
-        .mesh_n(4)
-        .mesh_n_low(2)
-        .mesh_n_high(8)
+        .mesh_n(wanted)
+        .mesh_n_low(low)
+        .mesh_n_high(high)
         .mesh_outbound_min(1)
         .gossip_lazy(4)
         .heartbeat_interval(std::time::Duration::from_secs(1))
