@@ -1,4 +1,5 @@
-//! One relay under a company: `cargo build --release && cargo run --release --example relay_load [DEVICES] [SHOPS] [MINUTES] [PROCESSES]`.
+//! One relay under a company: `cargo build --release`, then
+//! `cargo run --release --example relay_load [DEVICES] [SHOPS] [MINUTES] [PROCESSES]`.
 //!
 //! The real program runs as `ucash relay`. The devices are real nodes too, each with its engine, its store on disk and its
 //! network, in processes of their own; each reads its own shop only and knows no address but the relay's, as behind a
@@ -92,27 +93,32 @@ fn program() -> Result<PathBuf, Error> {
     program.filter(|path| path.exists()).ok_or_else(|| "the program is not built: `cargo build --release` first".into())
 }
 
+/// Starts the relay, and answers what it says when it is ready.
+async fn start_relay(command: &mut Command) -> Result<(Process, serde_json::Value), Error> {
+    let mut relay = Process::start(command)?;
+    let ready = serde_json::from_str(&relay.hear().await?)?;
+    Ok((relay, ready))
+}
+
 fn bar(length: u64, what: &'static str) -> Result<ProgressBar, Error> {
     let style = ProgressStyle::with_template("{msg} [{bar:40}] {pos}/{len} {eta}")?;
     Ok(ProgressBar::new(length).with_style(style).with_message(what))
 }
 
 async fn measure(plan: Plan) -> Result<(), Error> {
-    let program = program()?;
     let home = tempfile::tempdir()?;
     let begun = Instant::now();
     let office = company::found(home.path(), plan).await?;
     println!("{plan}: joined one after the other in {:.1?}", begun.elapsed());
 
-    let relay_home = company::relay_home(home.path());
-    let mut relay = Process::start(
-        Command::new(program)
-            .args(["--json", "--data"])
-            .arg(&relay_home)
-            .args(["relay", "--no-mdns", "--http", "127.0.0.1:0", "--listen", "/ip4/127.0.0.1/tcp/0", "--peer"])
-            .arg(office.listen.first().ok_or("the office listens nowhere")?),
-    )?;
-    let ready: serde_json::Value = serde_json::from_str(&relay.hear().await?)?;
+    // A port that is free now; it is to be the same when the relay starts anew.
+    let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+    let listen = format!("/ip4/127.0.0.1/tcp/{port}");
+    let mut command = Command::new(program()?);
+    command.args(["--json", "--data"]).arg(company::relay_home(home.path())).env("UCASH_LOG", "warn");
+    command.args(["relay", "--no-mdns", "--http", "127.0.0.1:0", "--listen"]).arg(&listen);
+    command.arg("--peer").arg(office.listen.first().ok_or("the office listens nowhere")?);
+    let (relay, ready) = start_relay(&mut command).await?;
     let http = ready["http"].as_str().ok_or("no address of its page")?.to_owned();
     let address = ready["listen"][0].as_str().ok_or("no address for devices")?.to_owned();
     company::hand_over(&office).await?;
@@ -164,7 +170,14 @@ async fn measure(plan: Plan) -> Result<(), Error> {
         }
     }
 
+    drop((crowds, relay));
+    let (relay, _) = start_relay(&mut command).await?;
+
     tell_memory(&memory);
+    println!(
+        "  started anew with what it holds now, no device connected: {} MB",
+        Usage::of(relay.child.id())?.resident_mb()
+    );
     println!("cores busy: the relay {:.2}", relay_after.cores_since(&relay_before, lasted));
     for (number, (before, after)) in crowds_before.iter().zip(&crowds_after).enumerate() {
         println!("  devices, process {number}: {:.2}, {} MB", after.cores_since(before, lasted), after.resident_mb());

@@ -88,6 +88,14 @@ impl Past {
     }
 }
 
+/// Of the documents that are held most have one to three changes, and a vector would take room for four at once.
+fn push_tight<T>(list: &mut Vec<T>, item: T) {
+    if list.len() < 4 {
+        list.reserve_exact(1);
+    }
+    list.push(item);
+}
+
 impl DocumentState {
     /// A document to which nothing has been done.
     pub fn new(id: DocumentId) -> DocumentState {
@@ -230,7 +238,7 @@ impl DocumentState {
         let dependencies: Vec<u32> =
             parsed.dependencies.iter().filter_map(|hash| self.by_hash.get(hash)).copied().collect();
         self.heads.retain(|head| !dependencies.contains(head));
-        self.heads.push(index);
+        push_tight(&mut self.heads, index);
         let mut counter = parsed.start_op;
         for (item, replaced) in parsed.items.iter().zip(&parsed.replaces) {
             let changes = &self.changes;
@@ -240,21 +248,22 @@ impl DocumentState {
                     slot.replaced_by.push(index);
                 }
             }
-            slots.push(Slot { change: index, counter, replaced_by: Vec::new() });
+            push_tight(slots, Slot { change: index, counter, replaced_by: Vec::new() });
             counter += 1;
             if let layout::Content::Map(fields) = &item.content {
                 counter += fields.len() as u64;
             }
         }
         self.by_hash.insert(parsed.hash, index);
-        self.changes.push(Applied {
+        let applied = Applied {
             dependencies,
             actor: parsed.actor,
             sequence: parsed.sequence,
             max_op: parsed.max_op,
             hash: parsed.hash,
-        });
-        self.operations.push(Stamped { operation, origin });
+        };
+        push_tight(&mut self.changes, applied);
+        push_tight(&mut self.operations, Stamped { operation, origin });
     }
 
     /// What was done, and which values nothing has replaced: what `ledger` and `membership` fold. A value for which
