@@ -85,7 +85,7 @@ fn operation(device: usize, number: u64) -> String {
 }
 
 fn is_grant(plan: Plan, device: usize, number: u64) -> bool {
-    plan.colleagues(device).next() == Some(device) && number % GRANT_EVERY == 0
+    plan.colleagues(device).next() == Some(device) && number.is_multiple_of(GRANT_EVERY)
 }
 
 fn microseconds() -> i64 {

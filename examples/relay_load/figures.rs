@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::Error;
 
 /// Ticks of a second in which Linux counts a process's time, on every machine of today.
-const TICKS_PER_SECOND: f64 = 100.0;
+const TICKS_PER_SECOND: u64 = 100;
 
 /// What a process has used.
 pub struct Usage {
@@ -34,7 +34,8 @@ impl Usage {
 
     /// How many cores it kept busy since then.
     pub fn cores_since(&self, before: &Usage, lasted: Duration) -> f64 {
-        (self.ticks - before.ticks) as f64 / TICKS_PER_SECOND / lasted.as_secs_f64()
+        let busy = Duration::from_millis((self.ticks - before.ticks) * 1_000 / TICKS_PER_SECOND);
+        busy.as_secs_f64() / lasted.as_secs_f64()
     }
 }
 
@@ -55,6 +56,6 @@ pub fn quantiles(mut values: Vec<i64>) -> String {
         return "nothing".to_owned();
     }
     values.sort_unstable();
-    let at = |part: f64| values[((values.len() - 1) as f64 * part) as usize];
-    format!("p50 {}  p90 {}  p99 {}  p99.9 {}  most {}", at(0.5), at(0.9), at(0.99), at(0.999), at(1.0))
+    let at = |per_mille: usize| values[(values.len() - 1) * per_mille / 1_000];
+    format!("p50 {}  p90 {}  p99 {}  p99.9 {}  most {}", at(500), at(900), at(990), at(999), at(1_000))
 }
