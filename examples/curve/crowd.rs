@@ -8,15 +8,18 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tempfile::TempDir;
-use ucash::membership::{Invitation, ReadScope, Role};
-use ucash::model::{Beneficiary, BeneficiaryKind, Operator, PaymentMode, Reference, ShopId, SimNumber};
+use ucash::membership::{ReadScope, Role};
+use ucash::model::{Operator, PaymentMode, ShopId, SimNumber};
 use ucash::money::{Amount, Currency};
 use ucash::node::net::Multiaddr;
-use ucash::node::{self, FoundOptions, JoinOptions, Online, RunOptions};
-use ucash::replica::{Answer, Command, Founder, GrantRequest, Query, StatusView};
+use ucash::node::{self, FoundOptions, Online, RunOptions};
+use ucash::replica::{Answer, Command, Founder, Query, StatusView};
 
-/// Whatever goes wrong: said, and the end.
-pub type Error = Box<dyn std::error::Error + Send + Sync>;
+pub use self::nodes::Error;
+use self::nodes::{forget_peers, grant, join, options};
+
+#[path = "../shared/nodes.rs"]
+mod nodes;
 
 /// Nodes in their places; one that was stopped leaves its place empty.
 pub struct Crowd {
@@ -65,14 +68,12 @@ impl Crowd {
             office.node.command(grant(&format!("C-{place}"), &sim)?, None).await?;
         }
         for place in 1..count {
-            join(&office, crowd.directory(place), format!("device-{place}")).await?;
+            let name = format!("device-{place}");
+            join(&office, &crowd.directory(place), name, None, Role::Device, ReadScope::All).await?;
         }
         office.into_parts().1.stop().await;
-        for place in 0..count {
-            // Who joined remembers its inviter; here nobody is to know more than its neighbours.
-            let _ = std::fs::remove_file(crowd.directory(place).join("peers.json"));
-            crowd.nodes.push(None);
-        }
+        forget_peers(&crowd.directory(0))?;
+        crowd.nodes.resize_with(count, || None);
         Ok(crowd)
     }
 
@@ -142,51 +143,6 @@ impl Crowd {
     }
 
     fn options(&self, peers: Vec<Multiaddr>, listen: Option<Multiaddr>) -> Result<RunOptions, Error> {
-        let listen = listen.unwrap_or_else(|| self.anywhere.clone());
-        Ok(RunOptions {
-            http: "127.0.0.1:0".parse()?,
-            socket: None,
-            tls: false,
-            public: Vec::new(),
-            relay: None,
-            listen: vec![listen],
-            peers,
-            mdns: false,
-            sync_every: self.sync_every,
-            return_after: Duration::from_secs(86_400),
-        })
+        options(listen.unwrap_or_else(|| self.anywhere.clone()), peers, self.sync_every)
     }
-}
-
-async fn join(office: &Online, directory: PathBuf, name: String) -> Result<(), Error> {
-    let invite = Command::Invite {
-        shop: None,
-        new_shop: None,
-        role: Role::Device,
-        read: ReadScope::All,
-        expires_in_ms: 900_000,
-        addresses: office.listen.clone(),
-    };
-    let Answer::Invitation(view) = office.node.command(invite, None).await? else { return Err("no invitation".into()) };
-    let invitation = Invitation::from_text(&view.invitation)?;
-    node::join(&directory, JoinOptions { invitation, peers: Vec::new(), name, mdns: false }).await?;
-    Ok(())
-}
-
-fn grant(reference: &str, sim: &SimNumber) -> Result<Command, Error> {
-    Ok(Command::Grant(GrantRequest {
-        reference: Reference::new(reference)?,
-        amount: Amount::parse("100", Currency::Usd)?,
-        sim: sim.clone(),
-        beneficiary: Beneficiary {
-            name: "Amani Mumbere".to_owned(),
-            phone: None,
-            address: None,
-            kind: BeneficiaryKind::Partner,
-            shop: None,
-        },
-        due_at: None,
-        notes: None,
-        agent: None,
-    }))
 }

@@ -4,13 +4,16 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use ucash::membership::{Invitation, ReadScope, Role};
+use ucash::membership::{ReadScope, Role};
 use ucash::model::ShopId;
-use ucash::node::net::Multiaddr;
-use ucash::node::{self, FoundOptions, JoinOptions, Online, RunOptions};
+use ucash::node::{self, FoundOptions, Online};
 use ucash::replica::{Answer, Command, Founder, Query};
 
-use crate::{Error, PATIENCE, bar};
+use crate::nodes::{Error, join, options};
+use crate::{PATIENCE, bar};
+
+/// How often nodes compare: what `ucash start` does unless told otherwise.
+pub const SYNC_EVERY: Duration = Duration::from_secs(30);
 
 /// How much of everything.
 #[derive(Clone, Copy, Debug)]
@@ -29,9 +32,15 @@ impl fmt::Display for Plan {
 }
 
 impl Plan {
-    /// As it was written; what is not said is as the relay's issue wants it.
+    /// As it was written; what is not said is as `docs/performance.md` has it.
     pub fn read(words: &[String]) -> Result<Plan, Error> {
-        let word = |place: usize, default: u64| words.get(place).map_or(Ok(default), |word| word.parse());
+        let word = |place: usize, default: u64| match words.get(place).map(|word| (word, word.parse())) {
+            Some((word, Err(_))) => {
+                Err(Error::from(format!("{word:?} is no number: [DEVICES] [SHOPS] [MINUTES] [PROCESSES]")))
+            }
+            Some((_, Ok(number))) => Ok(number),
+            None => Ok(default),
+        };
         let [devices, shops, processes] = [(0, 500), (1, 50), (3, 5)].map(|(place, default)| word(place, default));
         let size = |number: u64| usize::try_from(number).map(|number| number.max(1));
         Ok(Plan { devices: size(devices?)?, shops: size(shops?)?, minutes: word(2, 10)?, processes: size(processes?)? })
@@ -69,22 +78,6 @@ pub fn relay_home(home: &Path) -> PathBuf {
     home.join("relay")
 }
 
-/// How each node of this measurement runs.
-pub fn options(listen: &str, peers: Vec<Multiaddr>) -> Result<RunOptions, Error> {
-    Ok(RunOptions {
-        http: "127.0.0.1:0".parse()?,
-        socket: None,
-        tls: false,
-        public: Vec::new(),
-        relay: None,
-        listen: vec![listen.parse()?],
-        peers,
-        mdns: false,
-        sync_every: Duration::from_secs(30),
-        return_after: Duration::from_secs(86_400),
-    })
-}
-
 /// Founds the company; all have joined it when this ends, the relay last, and only the office runs.
 pub async fn found(home: &Path, plan: Plan) -> Result<Online, Error> {
     let founder = Founder {
@@ -94,7 +87,7 @@ pub async fn found(home: &Path, plan: Plan) -> Result<Online, Error> {
         shop_name: "office".to_owned(),
         device_name: "office".to_owned(),
     };
-    let options = options("/ip4/127.0.0.1/tcp/0", Vec::new())?;
+    let options = options("/ip4/127.0.0.1/tcp/0".parse()?, Vec::new(), SYNC_EVERY)?;
     let office = node::run(&home.join("office"), options, Some(FoundOptions { founder })).await?;
     for shop in 0..plan.shops {
         let (shop, name) = (Some(plan.shop_of(shop)), format!("shop {shop}"));
@@ -102,11 +95,8 @@ pub async fn found(home: &Path, plan: Plan) -> Result<Online, Error> {
     }
     let progress = bar(plan.devices as u64, "joining")?;
     for device in 0..plan.devices {
-        let directory = device_home(home, device);
-        let shop = Some(plan.shop_of(device));
-        join(&office, &directory, format!("device-{device}"), shop, Role::Device, ReadScope::Own).await?;
-        // Who joined remembers its inviter; here nobody is to know more than the relay.
-        let _ = std::fs::remove_file(directory.join("peers.json"));
+        let (name, shop) = (format!("device-{device}"), Some(plan.shop_of(device)));
+        join(&office, &device_home(home, device), name, shop, Role::Device, ReadScope::Own).await?;
         progress.inc(1);
     }
     progress.finish_and_clear();
@@ -125,20 +115,4 @@ pub async fn hand_over(office: &Online) -> Result<(), Error> {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     Err("the relay does not get what the office holds".into())
-}
-
-async fn join(
-    office: &Online,
-    directory: &Path,
-    name: String,
-    shop: Option<ShopId>,
-    role: Role,
-    read: ReadScope,
-) -> Result<(), Error> {
-    let addresses = office.listen.clone();
-    let invite = Command::Invite { shop, new_shop: None, role, read, expires_in_ms: 900_000, addresses };
-    let Answer::Invitation(view) = office.node.command(invite, None).await? else { return Err("no invitation".into()) };
-    let invitation = Invitation::from_text(&view.invitation)?;
-    node::join(directory, JoinOptions { invitation, peers: Vec::new(), name, mdns: false }).await?;
-    Ok(())
 }

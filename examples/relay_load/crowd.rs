@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use ucash::model::{Beneficiary, BeneficiaryKind, Operator, PaymentMode, Reference, SimNumber};
+use ucash::model::{Operator, PaymentMode, SimNumber};
 use ucash::money::{Amount, Currency};
 use ucash::node::{self, NodeHandle, Online};
-use ucash::replica::{Answer, Change, Command, GrantRequest, Query};
+use ucash::replica::{Answer, Change, Command, Query};
 
-use crate::company::{Plan, device_home, options};
-use crate::{Error, PATIENCE};
+use crate::PATIENCE;
+use crate::company::{Plan, SYNC_EVERY, device_home};
+use crate::nodes::{Error, grant, options};
 
 /// From one operation of a device to its next.
 const PAUSE: Duration = Duration::from_secs(12);
@@ -27,7 +28,7 @@ pub async fn run(home: &Path, process: usize, relay: &str, plan: Plan) -> Result
     let mut nodes: Vec<Online> = Vec::new();
     for device in &devices {
         // Heard by nobody: the relay is all there is.
-        let options = options("/memory/0", vec![relay.parse()?])?;
+        let options = options("/memory/0".parse()?, vec![relay.parse()?], SYNC_EVERY)?;
         nodes.push(node::run(&device_home(home, *device), options, None).await?);
         if plan.colleagues(*device).next() == Some(*device) {
             open(plan, *device, &nodes[nodes.len() - 1].node).await?;
@@ -103,27 +104,9 @@ async fn open(plan: Plan, device: usize, node: &NodeHandle) -> Result<(), Error>
     let add = Command::AddSim { sim: sim(plan, device)?, operator: Operator::Airtel, shop: None, opening };
     node.command(add, None).await?;
     for colleague in plan.colleagues(device) {
-        node.command(grant(&own_credit(colleague), sim(plan, device)?)?, None).await?;
+        node.command(grant(&own_credit(colleague), &sim(plan, device)?)?, None).await?;
     }
     Ok(())
-}
-
-fn grant(reference: &str, sim: SimNumber) -> Result<Command, Error> {
-    Ok(Command::Grant(GrantRequest {
-        reference: Reference::new(reference)?,
-        amount: Amount::parse("100", Currency::Usd)?,
-        sim,
-        beneficiary: Beneficiary {
-            name: "Amani Mumbere".to_owned(),
-            phone: None,
-            address: None,
-            kind: BeneficiaryKind::Partner,
-            shop: None,
-        },
-        due_at: None,
-        notes: None,
-        agent: None,
-    }))
 }
 
 async fn write_all(
@@ -139,7 +122,7 @@ async fn write_all(
         clock.tick().await;
         let name = operation(device, number);
         let command = if is_grant(plan, device, number) {
-            grant(&name, sim(plan, device)?)?
+            grant(&name, &sim(plan, device)?)?
         } else {
             let (credit, reference) = (own_credit(device), Some(name.clone()));
             Command::Pay { credit, amount: "0.10".to_owned(), mode: PaymentMode::Cash, reference, agent: None }

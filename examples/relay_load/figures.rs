@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::Error;
+use crate::nodes::Error;
 
 /// Ticks of a second in which Linux counts a process's time, on every machine of today.
 const TICKS_PER_SECOND: u64 = 100;

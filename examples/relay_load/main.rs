@@ -10,6 +10,8 @@
 mod company;
 mod crowd;
 mod figures;
+#[path = "../shared/nodes.rs"]
+mod nodes;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
@@ -22,9 +24,7 @@ use tokio::sync::mpsc;
 
 use company::Plan;
 use figures::{Usage, counters, quantiles};
-
-/// Whatever goes wrong: said, and the end.
-pub type Error = Box<dyn std::error::Error + Send + Sync>;
+use nodes::Error;
 
 /// How long is waited at most for the devices to find the relay, and at the end for what is still on its way.
 const PATIENCE: Duration = Duration::from_secs(600);

@@ -228,8 +228,7 @@ async fn h8_silent_strangers_in_every_place_keep_neither_a_known_device_nor_a_jo
 async fn gossip_without_end(to: Multiaddr) {
     const AT_A_TIME: u32 = 100;
     let mut swarm = net_gossip::stranger();
-    let topic = gossipsub::IdentTopic::new("hints");
-    swarm.behaviour_mut().subscribe(&topic).expect("a topic");
+    let topic = gossipsub::IdentTopic::new(net_gossip::TOPIC);
     swarm.dial(to.clone()).expect("a dial");
     let mut repeat = tokio::time::interval(PACE);
     let mut number = 0u32;

@@ -14,7 +14,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const PACE: Duration = Duration::from_millis(50);
 /// More than the mesh of an ordinary device takes.
 const DEVICES: usize = 20;
-const TOPIC: &str = "hints";
+/// What strangers hear.
+pub const TOPIC: &str = "hints";
 
 type Gossip = gossipsub::Behaviour<gossipsub::IdentityTransform, gossipsub::AllowAllSubscriptionFilter>;
 
