@@ -1,5 +1,6 @@
-//! How a relay hands gossip on: to all who hear it, at once.
+//! Gossip among strangers: a relay hands it on to all who hear it, at once; what nobody of the network sealed is refused.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -8,6 +9,8 @@ use libp2p::{Multiaddr, SwarmBuilder, gossipsub, noise, tcp, yamux};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use ucash::node::net::{CircuitLimits, NetCommand, NetConfig, NetEvent, spawn};
+
+use crate::process::{Shop, eventually};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 /// From one message to the next: those who subscribe late hear one of the later ones.
@@ -103,7 +106,7 @@ async fn a_relay_sends_what_is_gossiped_to_every_device_that_hears_its_topic() {
     let (heard_by, mut heard) = mpsc::unbounded_channel();
     let mut at_work = vec![tokio::spawn(tell(address.clone()))];
     at_work.extend((0..DEVICES).map(|device| tokio::spawn(hear(address.clone(), device, heard_by.clone()))));
-    let mut missing: std::collections::BTreeSet<usize> = (0..DEVICES).collect();
+    let mut missing: BTreeSet<usize> = (0..DEVICES).collect();
     let all = async {
         while !missing.is_empty() {
             missing.remove(&heard.recv().await.expect("they go on"));
@@ -112,4 +115,50 @@ async fn a_relay_sends_what_is_gossiped_to_every_device_that_hears_its_topic() {
     let ended = timeout(PATIENCE, all).await;
     at_work.iter().chain([&judge]).for_each(tokio::task::JoinHandle::abort);
     assert!(ended.is_ok(), "these were sent nothing: {missing:?}");
+}
+
+/// Says rubbish of every length up to a few seals on each topic that it is told of: who hears what is no secret to whoever
+/// connects.
+async fn tell_rubbish(node: Multiaddr) {
+    let mut swarm = stranger();
+    swarm.dial(node.clone()).expect("a dial");
+    let mut pace = tokio::time::interval(PACE);
+    let mut topics = BTreeSet::new();
+    let mut number = 0u32;
+    loop {
+        tokio::select! {
+            event = swarm.select_next_some() => match event {
+                SwarmEvent::Behaviour(gossipsub::Event::Subscribed { topic, .. }) => drop(topics.insert(topic)),
+                SwarmEvent::ConnectionClosed { .. } => swarm.dial(node.clone()).expect("a dial"),
+                _ => {}
+            },
+            _ = pace.tick() => for topic in &topics {
+                number += 1;
+                let rubbish = blake3::hash(&number.to_be_bytes()).as_bytes().repeat(4);
+                let length = number as usize % rubbish.len();
+                // Its queue may be full.
+                let _ = swarm.behaviour_mut().publish(topic.clone(), &rubbish[..length]);
+            },
+        }
+    }
+}
+
+#[test]
+fn what_a_stranger_gossips_to_the_program_is_refused_and_counted_and_work_goes_on() {
+    let mut shop = Shop::found("siege", "Bavarde", 1);
+    shop.ok(&["sim", "add", "+243970000001", "--operator", "Airtel", "--initial-usd", "100.00"]);
+    shop.start(&[]);
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let stranger = runtime.spawn(tell_rubbish(shop.listen().parse().expect("a multiaddr")));
+    eventually("rubbish of every length to be refused", || {
+        let page = shop.face().request("GET", "/metrics", &[], None)?.text;
+        let refused = page.lines().find_map(|line| line.strip_prefix("ucash_gossip_refused_total ")?.parse().ok());
+        if refused.is_some_and(|count: u32| count > 128) { Ok(()) } else { Err(format!("{refused:?}")) }
+    });
+    stranger.abort();
+    let words =
+        ["credit", "grant", "--amount", "1.00", "--currency", "USD", "--to", "Divine", "--sim", "+243970000001"];
+    shop.ok(&[&words[..], &["--reference", "MALGRE"]].concat());
+    assert!(shop.stop().success());
+    shop.assert_sound();
 }
