@@ -254,3 +254,12 @@ pub fn is_connected(shop: &Shop, device: &str) -> Result<(), String> {
     let found = all.iter().any(|peer| peer["device"] == device && peer["connected"] == true);
     if found { Ok(()) } else { Err(peers.to_string()) }
 }
+
+/// Whether the session that stands with the other leads through no relay, as the log tells it.
+pub fn is_direct(shop: &Shop, other: &Shop) -> Result<(), String> {
+    let told = format!("connected peer={}", other.status()["device_key"].as_str().expect("a key"));
+    let log = shop.log();
+    let last = log.lines().rfind(|line| line.contains(&told)).unwrap_or("nothing").to_owned();
+    let is_direct = last.contains(&format!(" {told}")) && !last.contains("/p2p-circuit");
+    if is_direct { Ok(()) } else { Err(last) }
+}
